@@ -1,0 +1,73 @@
+//! The control interface under `/control`: accounts, books, faults, clock, notices. Never part of a gateway's namespace.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::books::Movement;
+use crate::fault::Fault;
+use crate::frame::{Frame, Gateway};
+use crate::notice::NoticeAttempt;
+
+pub(crate) fn router() -> Router<Arc<Frame>> {
+    Router::new()
+        .route("/control/accounts/{gateway}", post(open_account))
+        .route("/control/books", get(books))
+        .route("/control/faults", get(list_faults).post(add_fault).delete(clear_faults))
+        .route("/control/clock", get(clock).post(set_clock))
+        .route("/control/notices", get(notices))
+}
+
+async fn open_account(
+    State(frame): State<Arc<Frame>>,
+    Path(gateway): Path<Gateway>,
+    Json(spec): Json<Value>,
+) -> (StatusCode, Json<Value>) {
+    // Making RSA keys takes a while; it must not hold up the gateways.
+    let made = tokio::task::spawn_blocking(move || frame.open_account(gateway, &spec)).await;
+    match made {
+        Ok(Ok(account)) => (StatusCode::OK, Json(account)),
+        Ok(Err(refused)) => (StatusCode::BAD_REQUEST, Json(json!({"error": refused.0}))),
+        Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, Json(json!({"error": "the account could not be made"}))),
+    }
+}
+
+async fn books(State(frame): State<Arc<Frame>>) -> Json<Vec<Movement>> {
+    Json(frame.books())
+}
+
+async fn list_faults(State(frame): State<Arc<Frame>>) -> Json<Vec<Fault>> {
+    Json(frame.faults.list())
+}
+
+async fn add_fault(State(frame): State<Arc<Frame>>, Json(fault): Json<Fault>) -> Json<Value> {
+    Json(json!({ "id": frame.faults.add(fault) }))
+}
+
+async fn clear_faults(State(frame): State<Arc<Frame>>) -> StatusCode {
+    frame.faults.clear();
+    StatusCode::NO_CONTENT
+}
+
+#[derive(Serialize, Deserialize)]
+struct ClockOffset {
+    offset_ms: i64,
+}
+
+async fn clock(State(frame): State<Arc<Frame>>) -> Json<Value> {
+    Json(json!({ "now": frame.clock.now().to_rfc3339(), "offset_ms": frame.clock.offset_ms() }))
+}
+
+async fn set_clock(State(frame): State<Arc<Frame>>, Json(wish): Json<ClockOffset>) -> Json<Value> {
+    frame.clock.set_offset_ms(wish.offset_ms);
+    clock(State(frame)).await
+}
+
+async fn notices(State(frame): State<Arc<Frame>>) -> Json<Vec<NoticeAttempt>> {
+    Json(frame.notices.attempts())
+}

@@ -1,0 +1,64 @@
+//! What the three gateways share: clock, durable tables, faults, notices, and the settings they run under.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::books::{self, Movement};
+use crate::clock::Clock;
+use crate::fault::Faults;
+use crate::notice::Notices;
+use crate::server::Settings;
+use crate::store::Store;
+
+/// The three gateways.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Gateway {
+    /// WeChat Pay.
+    Wechat,
+    /// Alipay.
+    Alipay,
+    /// UnionPay.
+    Unionpay,
+}
+
+/// A control request that cannot be carried out, with the reason.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Refused(pub String);
+
+/// The ground that all gateways stand on.
+pub struct Frame {
+    /// The gateways' time.
+    pub clock: Clock,
+    /// The durable tables.
+    pub store: Store,
+    /// The fault script.
+    pub faults: Faults,
+    /// Notifications on their way.
+    pub notices: Notices,
+    /// How the simulator was set up.
+    pub settings: Settings,
+    /// The address under which a browser or the platform reaches the simulator, without a slash at the end.
+    pub public_url: String,
+}
+
+impl Frame {
+    /// All movements of money at all gateways, oldest first.
+    pub fn books(&self) -> Vec<Movement> {
+        books::all(&self.store.begin())
+    }
+
+    /// Opens a merchant account at a gateway and returns what the gateway's merchant platform hands out: numbers, keys
+    /// and certificates, in the words of that gateway.
+    ///
+    /// # Errors
+    /// When the wishes in `spec` cannot be met; the text says which.
+    pub fn open_account(&self, gateway: Gateway, spec: &Value) -> Result<Value, Refused> {
+        match gateway {
+            Gateway::Wechat => crate::wechat::open_account(self, spec),
+            Gateway::Alipay => crate::alipay::open_account(self, spec),
+            Gateway::Unionpay => crate::unionpay::open_account(self, spec),
+        }
+    }
+}
