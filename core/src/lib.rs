@@ -13,3 +13,4 @@ pub mod money;
 pub mod random;
 pub mod secret;
 pub mod problem;
+pub mod vault;
