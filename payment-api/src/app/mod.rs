@@ -1,0 +1,3 @@
+//! What the App asks over HTTP: who it is, on which device, and the pictures that it shows.
+
+pub mod picture;
