@@ -5,6 +5,7 @@
 
 pub mod channel;
 pub mod clock;
+pub mod code;
 pub mod id;
 pub mod invariant;
 pub mod limit;
@@ -12,5 +13,6 @@ pub mod live;
 pub mod money;
 pub mod random;
 pub mod secret;
+pub mod signing;
 pub mod problem;
 pub mod vault;
