@@ -2,3 +2,4 @@
 
 pub mod foreign;
 pub mod form;
+pub mod issue;
