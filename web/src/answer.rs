@@ -183,6 +183,8 @@ fn chain(problem: &Problem) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
     use http_body_util::BodyExt;
 
     use super::*;
@@ -264,16 +266,54 @@ mod tests {
         }
     }
 
+    /// What is logged while something is answered.
+    fn logged(problem: Problem) -> String {
+        #[derive(Clone, Default)]
+        struct Lines(Arc<Mutex<Vec<u8>>>);
+        impl std::io::Write for Lines {
+            fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+                self.0.lock().unwrap().write(bytes)
+            }
+            fn flush(&mut self) -> std::io::Result<()> {
+                Ok(())
+            }
+        }
+        let lines = Lines::default();
+        let writer = lines.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .finish();
+        tracing::subscriber::with_default(subscriber, || {
+            let _ = call(Language::Chinese).refuse(problem).into_response();
+        });
+        let bytes = lines.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
     #[test]
-    fn the_log_has_the_chain_of_causes() {
+    fn a_fault_is_logged_once_with_its_id_and_chain_of_causes_on_one_line() {
         #[derive(Debug, thiserror::Error)]
-        #[error("the till's order was not written")]
+        #[error("the order was not written")]
         struct Outer(#[source] std::io::Error);
-        let problem = Problem::fault(Outer(std::io::Error::other("disk full\nfake line")));
-        assert_eq!(
-            chain(&problem),
-            "the till's order was not written: disk full\nfake line"
-        );
-        assert!(!format!("{:?}", chain(&problem)).contains('\n'));
+        let line = logged(Problem::fault(Outer(std::io::Error::other(
+            "disk full\nERROR a line of another",
+        ))));
+        assert_eq!(line.lines().count(), 1, "{line}");
+        for part in [
+            "ERROR",
+            "req-0001",
+            "INTERNAL",
+            r#""the order was not written: disk full\nERROR a line of another""#,
+        ] {
+            assert!(line.contains(part), "{part} in {line}");
+        }
+    }
+
+    #[test]
+    fn who_was_not_let_in_is_logged_and_a_refusal_of_business_is_not() {
+        let line = logged(Problem::new(Code::SignInvalid));
+        assert!(line.contains("INFO") && line.contains("SIGN_INVALID"), "{line}");
+        assert_eq!(logged(Problem::new(Code::CodeInvalid)), "");
     }
 }

@@ -82,6 +82,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_rules_of_the_signature_header_have_their_english() {
+        use metropay_core::signing::Authorization;
+        let long = "x".repeat(2049);
+        let broken: [&[&[u8]]; 3] = [
+            &[b"a", b"a"],
+            &[br#"METROPAY-ED25519 nonce="",nonce="""#],
+            &[long.as_bytes()],
+        ];
+        for values in broken {
+            let problem = Authorization::read(values.iter().copied()).unwrap_err();
+            let rule = problem.rule.unwrap();
+            assert!(told(rule, Language::English).is_ascii(), "{rule}");
+        }
+    }
+
+    #[test]
     fn rules_are_told_in_the_language_of_the_answer() {
         assert_eq!(told(TEXT, Language::Chinese), "须为字符串");
         assert_eq!(told(TEXT, Language::English), "must be a string");
