@@ -21,8 +21,8 @@ const ROW: &str = "all";
 const GATEWAY_CN: &str = "041@8310000000083040@中国银联股份有限公司@00016493";
 /// The same in the style of the test environment.
 const GATEWAY_TEST_CN: &str = "041@Z2017-11-1@00040000:SIGN@00000001";
-/// A subject that resembles the gateway's and is not.
-const WRONG_CN: &str = "041@8310000000083040@中国银联商务股份有限公司@00016493";
+/// A subject that contains the gateway's name and is not the gateway's.
+const WRONG_CN: &str = "041@8310000000083040@中国银联股份有限公司（样本）@00016493";
 /// Some merchant's certificate of the same hierarchy.
 const STRANGER_CN: &str = "041@Z2026-11-23@777290058199999:SIGN@00000009";
 const ENCRYPT_CN: &str = "041@Z2026-11-1@00040000:SIGN@00000006";

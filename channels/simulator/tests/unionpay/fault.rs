@@ -27,8 +27,7 @@ async fn a_certificate_that_is_not_the_gateways_is_never_believed() {
             "{signer}"
         );
         assert_eq!(answer["respCode"], "00");
-        tokio::time::sleep(Duration::from_millis(150)).await;
-        let letters = shop.letters(&order["orderId"]);
+        let letters = shop.first_letters(&order, 1).await;
         assert_eq!(
             letters[0]["signPubKeyCert"], answer["signPubKeyCert"],
             "the notification bears the same certificate"
@@ -154,13 +153,13 @@ async fn a_notification_is_repeated_until_it_is_answered_200() {
     let shop = Merchant::new().await;
     shop.refuse_letters(1);
     let (order, _) = shop.pay(100).await;
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(5);
-    while shop.letters(&order["orderId"]).len() < 2 && tokio::time::Instant::now() < deadline {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    let letters = shop.letters(&order["orderId"]);
+    let letters = shop.first_letters(&order, 2).await;
     assert_eq!(letters.len(), 2);
     assert_eq!(letters[0], letters[1]);
+    // The gateway writes an attempt down when it has the answer.
+    while shop.frame().notices.attempts().len() < 2 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     let attempts = shop.frame().notices.attempts();
     assert_eq!(
         attempts.iter().map(|a| (a.status, a.acknowledged)).collect::<Vec<_>>(),
@@ -173,11 +172,7 @@ async fn a_notification_can_be_forged_or_unwanted() {
     let shop = Merchant::new().await;
     shop.script("notify", Effect::NoticeForged);
     let (order, _) = shop.pay(100).await;
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(5);
-    while shop.letters(&order["orderId"]).is_empty() && tokio::time::Instant::now() < deadline {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    let forged = shop.letters(&order["orderId"]).remove(0);
+    let forged = shop.first_letters(&order, 1).await.remove(0);
     let now_s = shop.frame().clock.now_ms() / 1_000;
     assert_eq!(shop.verifier.verify(&forged, now_s), Err(Doubt::SignatureDoesNotFit));
     let mut silent = shop.consumption(100);

@@ -15,7 +15,7 @@ async fn an_accepted_payment_is_pending_until_it_settles_and_is_then_told() {
     shop.script(
         "01",
         metropay_simulator::Effect::FailLater {
-            ms: 300,
+            ms: 1_000,
             code: "00".to_owned(),
         },
     );
@@ -146,7 +146,7 @@ async fn a_refund_holds_its_amount_while_it_is_pending_and_gives_it_back_when_it
     shop.script(
         "04",
         metropay_simulator::Effect::FailLater {
-            ms: 300,
+            ms: 1_500,
             code: "62".to_owned(),
         },
     );

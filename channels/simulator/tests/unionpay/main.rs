@@ -1,6 +1,10 @@
 //! The UnionPay gateway as a merchant meets it: over HTTP, with a client and a verifier of the tests' own.
 
 #[cfg(test)]
+mod account;
+#[cfg(test)]
+mod crowd;
+#[cfg(test)]
 mod fault;
 #[cfg(test)]
 mod life;

@@ -254,18 +254,25 @@ impl Merchant {
 
     /// Waits for the first letter about this order and verifies it.
     pub(crate) async fn letter(&self, order: &Fields) -> Fields {
+        let letter = self.first_letters(order, 1).await.remove(0);
+        self.verifier
+            .verify(&letter, self.frame().clock.now_ms() / 1_000)
+            .unwrap();
+        letter
+    }
+
+    /// Waits for so many letters about this order; nothing is verified.
+    pub(crate) async fn first_letters(&self, order: &Fields, count: usize) -> Vec<Fields> {
         let deadline = tokio::time::Instant::now() + PATIENCE;
         loop {
-            if let Some(letter) = self.letters(&order["orderId"]).into_iter().next() {
-                self.verifier
-                    .verify(&letter, self.frame().clock.now_ms() / 1_000)
-                    .unwrap();
-                return letter;
+            let letters = self.letters(&order["orderId"]);
+            if letters.len() >= count {
+                return letters;
             }
             assert!(
                 tokio::time::Instant::now() < deadline,
-                "no notification about {}",
-                order["orderId"]
+                "{} of {count} letters came",
+                letters.len()
             );
             tokio::time::sleep(Duration::from_millis(5)).await;
         }

@@ -193,3 +193,52 @@ async fn an_opening_with_a_wrong_signature_shows_a_page_that_says_so() {
     let page = shop.post("frontTransReq", &message).await.unwrap();
     assert!(page.contains("验证签名失败") && page.contains(">11<"), "{page}");
 }
+
+#[tokio::test]
+async fn an_opening_that_comes_too_late_or_for_another_requester_is_refused_on_the_page() {
+    let shop = Merchant::new().await;
+    let mut late = opening(&shop);
+    let end = shop.frame().clock.now() + chrono::TimeDelta::minutes(5);
+    late.insert("payTimeout".to_owned(), end.format("%Y%m%d%H%M%S").to_string());
+    let page = shop.post("frontTransReq", &shop.sign(late.clone())).await.unwrap();
+    let id = between(&page, "name=\"id\" value=\"", "\"");
+    shop.frame().clock.set_offset_ms(6 * 60 * 1_000);
+    assert!(
+        decide(&shop, &[("id", id), ("agree", "1"), ("card", "0018")])
+            .await
+            .contains(">69<")
+    );
+    assert_eq!(shop.send(&open_query(&shop, &late)).await["respCode"], "70");
+
+    let mut other = opening(&shop);
+    other.insert("tokenPayData".to_owned(), "{trId=62000000002&tokenType=01}".to_owned());
+    assert!(
+        shop.post("frontTransReq", &shop.sign(other.clone()))
+            .await
+            .unwrap()
+            .contains(">10<")
+    );
+    assert_eq!(shop.send(&open_query(&shop, &other)).await["respCode"], "34");
+    assert!(
+        decide(&shop, &[("id", "unknown"), ("agree", "1")])
+            .await
+            .contains(">34<")
+    );
+}
+
+#[tokio::test]
+async fn declining_leads_to_the_address_for_failures() {
+    let shop = Merchant::new().await;
+    let mut message = opening(&shop);
+    message.insert(
+        "frontFailUrl".to_owned(),
+        "https://pay.example.test/sign/failed".to_owned(),
+    );
+    let page = shop.post("frontTransReq", &shop.sign(message)).await.unwrap();
+    let id = between(&page, "name=\"id\" value=\"", "\"");
+    let declined = decide(&shop, &[("id", id), ("agree", "0")]).await;
+    assert_eq!(
+        between(&declined, "href=\"", "\""),
+        "https://pay.example.test/sign/failed"
+    );
+}

@@ -24,7 +24,7 @@ fn a_payment_that_was_pending_is_paid_once_after_a_restart() {
     // A runtime that is shut down takes every timer and connection with it, as the end of a process does.
     let first = tokio::runtime::Runtime::new().unwrap();
     let (mer_id, query, order_id) = first.block_on(async {
-        let sim = Simulator::start(settings(path.clone(), 400)).await.unwrap();
+        let sim = Simulator::start(settings(path.clone(), 1_500)).await.unwrap();
         let shop = Merchant::at(sim, json!({"tokens": [TOKEN]})).await;
         let order = shop.consumption(700);
         assert_eq!(shop.send(&order).await["respCode"], "00");

@@ -9,7 +9,7 @@ use super::merchant::Merchant;
 #[tokio::test]
 async fn a_reversed_pending_payment_never_moves_money() {
     let shop = Merchant::new().await;
-    shop.script("01", Effect::Pending { ms: 200 });
+    shop.script("01", Effect::Pending { ms: 1_000 });
     let order = shop.consumption(1000);
     let hanging = shop.send(&order).await;
     assert_eq!(hanging["respCode"], "05");
@@ -20,7 +20,7 @@ async fn a_reversed_pending_payment_never_moves_money() {
         ("00", "99")
     );
     assert_eq!(shop.query(&order).await["origRespCode"], "01");
-    tokio::time::sleep(Duration::from_millis(350)).await;
+    tokio::time::sleep(Duration::from_millis(1_200)).await;
     assert_eq!(shop.query(&order).await["origRespCode"], "01");
     assert!(shop.books().is_empty());
     assert!(shop.letters(&order["orderId"]).is_empty());
@@ -71,7 +71,7 @@ async fn a_partly_refunded_payment_cannot_be_reversed() {
 async fn the_worst_race_pays_after_the_reversal_was_answered() {
     for operation in ["01", "99"] {
         let shop = Merchant::new().await;
-        shop.script(operation, Effect::PaidAfterReverse { ms: 300 });
+        shop.script(operation, Effect::PaidAfterReverse { ms: 1_000 });
         shop.script("01", Effect::Pending { ms: 60_000 });
         let order = shop.consumption(1000);
         shop.send(&order).await;
