@@ -129,7 +129,12 @@ impl Merchant {
     }
 
     /// The fields of a signing call.
-    pub(crate) fn signing_fields<'a>(&'a self, code: &'a str, notify_url: &'a str, now: &'a str) -> Vec<(&'a str, &'a str)> {
+    pub(crate) fn signing_fields<'a>(
+        &'a self,
+        code: &'a str,
+        notify_url: &'a str,
+        now: &'a str,
+    ) -> Vec<(&'a str, &'a str)> {
         vec![
             ("plan_id", &self.plan_id),
             ("contract_code", code),
