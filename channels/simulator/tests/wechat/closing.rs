@@ -41,7 +41,7 @@ async fn an_order_cannot_be_closed_before_five_minutes_have_passed() {
 async fn a_paid_order_cannot_be_closed_and_an_unknown_one_is_unknown() {
     let simulator = simulator().await;
     let receiver = Receiver::start().await;
-    let merchant = Merchant::open(&simulator, json!({"mode": "direct", "close_after_s": 0}));
+    let merchant = Merchant::open(&simulator, &json!({"mode": "direct", "close_after_s": 0}));
     let contract = merchant.contract(&simulator, &receiver, "CODE1", "小明").await;
     merchant.paid(&receiver, &contract, "ORDER1", 100).await;
     assert_eq!(
@@ -59,7 +59,7 @@ async fn the_day_s_share_of_a_closed_order_is_free_again() {
     let simulator = simulator().await;
     let receiver = Receiver::start().await;
     let spec = json!({"mode": "direct", "close_after_s": 0, "daily_success_max": 1});
-    let merchant = Merchant::open(&simulator, spec);
+    let merchant = Merchant::open(&simulator, &spec);
     let contract = merchant.contract(&simulator, &receiver, "CODE1", "小明").await;
     fault(&simulator, "pappayapply", Effect::Pending { ms: 3_600_000 });
     merchant.apply(&receiver, &contract, "ORDER1", 100).await;
@@ -75,7 +75,7 @@ async fn the_day_s_share_of_a_closed_order_is_free_again() {
 async fn a_closed_order_can_be_paid_all_the_same_once() {
     let simulator = simulator().await;
     let receiver = Receiver::start().await;
-    let merchant = Merchant::open(&simulator, json!({"mode": "direct", "close_after_s": 0}));
+    let merchant = Merchant::open(&simulator, &json!({"mode": "direct", "close_after_s": 0}));
     let contract = merchant.contract(&simulator, &receiver, "CODE1", "小明").await;
     for (number, operation) in [("ORDER1", "pappayapply"), ("ORDER2", "closeorder")] {
         if operation == "closeorder" {

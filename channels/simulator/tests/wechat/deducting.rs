@@ -103,7 +103,7 @@ async fn the_failure_notice_of_the_official_sample_says_success_without_an_amoun
     let receiver = Receiver::start().await;
     let merchant = Merchant::open(
         &simulator,
-        json!({"mode": "direct", "failure_notice_result": "SUCCESS"}),
+        &json!({"mode": "direct", "failure_notice_result": "SUCCESS"}),
     );
     let contract = merchant.contract(&simulator, &receiver, "CODE1", "小明").await;
     fault(
@@ -173,7 +173,7 @@ async fn a_notification_comes_again_until_it_is_acknowledged_and_then_no_more() 
 async fn a_coupon_pays_a_part() {
     let simulator = simulator().await;
     let receiver = Receiver::start().await;
-    let merchant = Merchant::open(&simulator, json!({"mode": "direct", "coupon_fen": 50}));
+    let merchant = Merchant::open(&simulator, &json!({"mode": "direct", "coupon_fen": 50}));
     let contract = merchant.contract(&simulator, &receiver, "CODE1", "小明").await;
     let notice = merchant.paid(&receiver, &contract, "ORDER1", 1280).await;
     assert_eq!(
@@ -223,4 +223,20 @@ async fn moving_the_clock_ends_a_long_wait() {
         moved(&simulator, MovementKind::Debit, "ORDER1").pop()
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_contract_that_expired_is_not_usable() {
+    let simulator = simulator().await;
+    let receiver = Receiver::start().await;
+    let merchant = Merchant::direct(&simulator);
+    let contract = merchant.contract(&simulator, &receiver, "CODE1", "小明").await;
+    simulator.frame().clock.set_offset_ms(31 * 366 * 86_400_000);
+    let refused = merchant.apply(&receiver, &contract, "ORDER1", 100).await;
+    assert_eq!(refused["err_code"], "CONTRACTERROR");
+    let query = [("contract_id", contract.as_str()), ("version", "1.0")];
+    assert_eq!(
+        merchant.call("/papay/querycontract", &query).await["contract_state"],
+        "1"
+    );
 }
