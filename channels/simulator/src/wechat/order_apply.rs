@@ -74,7 +74,7 @@ fn accept(tx: &mut Tx<'_>, frame: &Frame, call: &Call) -> Result<Order, Failure>
     if !contract.is_live(call.now_ms) {
         return Err(Failure::of("CONTRACTERROR"));
     }
-    quota::hold(tx, &quota_key, terms, call.amount("total_fee"), call.now_ms)
+    quota::take(tx, &quota_key, terms, call.amount("total_fee"), call.now_ms)
         .map_err(|text| Failure::new("RULELIMIT", text))?;
     let order = accepted(frame, call, contract, quota_key);
     order::keep(tx, &order);

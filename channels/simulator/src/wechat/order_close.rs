@@ -44,7 +44,7 @@ fn close(frame: &Arc<Frame>, call: &Call) -> Result<Fields, Failure> {
         ));
     }
     if order.state == State::NotPay {
-        quota::settle(&mut tx, &order.quota_key, order.total_fee, false);
+        quota::give_back(&mut tx, &order.quota_key, order.total_fee);
         order.paid_after_close_ms = paid_after_close(&call.effects).or(order.paid_after_close_ms);
     } else {
         order.paid_after_close_ms = None;

@@ -113,10 +113,12 @@ fn settle_order(frame: &Arc<Frame>, key: &str, at_ms: i64) {
         Some(code) if order.state == State::NotPay => {
             order.state = State::PayFail;
             order.err_code = Some(code);
-            quota::settle(&mut tx, &order.quota_key, order.total_fee, false);
+            quota::give_back(&mut tx, &order.quota_key, order.total_fee);
         }
         _ => {
-            quota::settle(&mut tx, &order.quota_key, order.total_fee, true);
+            if order.state == State::Closed {
+                quota::take_again(&mut tx, &order.quota_key, order.total_fee);
+            }
             pay(&mut tx, &mut order, now_ms);
         }
     }

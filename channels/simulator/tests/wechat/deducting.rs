@@ -129,7 +129,7 @@ async fn a_contract_that_ends_while_the_deduction_runs_fails_it() {
     let receiver = Receiver::start().await;
     let merchant = Merchant::direct(&simulator);
     let contract = merchant.contract(&simulator, &receiver, "CODE1", "小明").await;
-    fault(&simulator, "pappayapply", Effect::Pending { ms: 150 });
+    fault(&simulator, "pappayapply", Effect::Pending { ms: 3_600_000 });
     merchant.apply(&receiver, &contract, "ORDER1", 600).await;
     let fields = [
         ("contract_id", contract.as_str()),
@@ -140,6 +140,7 @@ async fn a_contract_that_ends_while_the_deduction_runs_fails_it() {
         merchant.call("/papay/deletecontract", &fields).await["result_code"],
         "SUCCESS"
     );
+    simulator.frame().clock.set_offset_ms(3_600_000);
     let notice = receiver.wait("/deduct/ORDER1", 1).await;
     assert_eq!(notice["err_code"], "CONTRACT_NOT_EXIST");
     assert_eq!(simulator.frame().books(), []);
