@@ -1,1 +1,7 @@
-//! server
+//! The metropay command: configuration, the list of channels, wiring, jobs and the sub-commands.
+
+pub mod command;
+pub mod config;
+pub mod demo;
+pub mod registry;
+pub mod serve;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use sea_orm_migration::MigratorTrait;
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, SqlErr,
     TransactionTrait,
@@ -53,6 +54,14 @@ impl Db {
     /// When no connection is free in time.
     pub async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
         self.write.begin().await
+    }
+
+    /// Brings the schema up to date with this history.
+    ///
+    /// # Errors
+    /// When a migration fails.
+    pub async fn migrate<M: MigratorTrait>(&self) -> Result<(), DbErr> {
+        M::up(&self.write, None).await
     }
 
     /// Begins a transaction that only reads: everything in it is seen as of one moment.

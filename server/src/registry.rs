@@ -1,0 +1,15 @@
+//! The channels that are linked into this binary, one line each. A new channel is one more line.
+
+use metropay_channel_alipay::AlipayFactory;
+use metropay_channel_unionpay::UnionpayFactory;
+use metropay_channel_wechat::WechatFactory;
+use metropay_core::channel::ChannelRegistry;
+use metropay_outbound::OutboundSettings;
+
+/// All linked channels.
+pub fn channels() -> ChannelRegistry {
+    ChannelRegistry::new()
+        .with(WechatFactory::new(OutboundSettings::default()))
+        .with(AlipayFactory::new(OutboundSettings::default()))
+        .with(UnionpayFactory::new(OutboundSettings::default()))
+}

@@ -1,0 +1,181 @@
+//! The server: engine, doors, jobs and, in the demo, simulators, started and stopped together.
+
+mod listen;
+mod pages;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use axum::Router;
+use metropay_core::Db;
+use metropay_core::clock::Clock;
+use metropay_core::engine::{Engine, Parts};
+use metropay_core::job::Job;
+use metropay_core::limit;
+use metropay_core::live::InProcessLive;
+use metropay_core::people::{BuiltinDirectory, PlatformKeys, unlock_vault};
+use metropay_core::random::SystemRandom;
+use metropay_core::rules::BuiltinRules;
+use metropay_core::vault::MasterKey;
+use metropay_migrations::Migrator;
+use metropay_payment_api::app::AppDoor;
+use metropay_payment_api::app::token::TokenVerifier;
+use metropay_payment_api::till::Budgets;
+use metropay_payment_api::{Doors, router};
+use metropay_web::layers::{Door, fit};
+use metropay_web::openapi;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::registry;
+
+/// A running server. [`Server::stop`] drains it; dropping it stops it at once.
+pub struct Server {
+    engine: Arc<Engine>,
+    keys: Arc<PlatformKeys>,
+    addr: SocketAddr,
+    stop: CancellationToken,
+    listening: JoinHandle<()>,
+    jobs: Vec<JoinHandle<()>>,
+}
+
+/// Opens the database, and brings its schema up to date where the configuration says so.
+///
+/// # Errors
+/// When its folder cannot be made, it cannot be opened, or a migration fails.
+pub async fn open_database(config: &Config) -> Result<Db> {
+    if let Some(folder) = config.database.file().as_deref().and_then(|file| file.parent()) {
+        std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+    }
+    let db = Db::open(&config.database.url).await.context("opening the database")?;
+    if config.database.migrate {
+        migrate(&db).await?;
+    }
+    Ok(db)
+}
+
+/// Brings the schema up to date.
+///
+/// # Errors
+/// When a migration fails; the schema stays as it was before that one.
+pub async fn migrate(db: &Db) -> Result<()> {
+    db.migrate::<Migrator>().await.context("bringing the schema up to date")
+}
+
+impl Server {
+    /// Starts a server. The listener is bound first, so that the address is known to everything that is built.
+    ///
+    /// # Errors
+    /// When the configuration cannot work, the address is taken, or the database does not open.
+    pub async fn start(config: &Config, clock: Arc<dyn Clock>) -> Result<Self> {
+        let listener = TcpListener::bind(config.server.listen)
+            .await
+            .with_context(|| format!("listening on {}", config.server.listen))?;
+        let addr = listener.local_addr()?;
+        let (engine, keys) = build(config, addr, clock).await?;
+        let doors = Doors {
+            engine: Arc::clone(&engine),
+            keys: Arc::clone(&keys),
+            app: Arc::new(app_door(config)?),
+            budgets: Arc::new(Budgets::default()),
+        };
+        let app = application(config, doors)?;
+        let stop = CancellationToken::new();
+        let drain = Duration::from_secs(config.server.drain_s);
+        let bounds = listen::Bounds { connections_max: config.server.connections_max, drain };
+        let listening = tokio::spawn(listen::serve(listener, app, stop.clone(), bounds));
+        let jobs = Job::ALL.into_iter().map(|job| tokio::spawn(job.run(Arc::clone(&engine)))).collect();
+        Ok(Self { engine, keys, addr, stop, listening, jobs })
+    }
+
+    /// Where it listens.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Its address as a URL without a slash at the end.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.addr)
+    }
+
+    /// The engine, for what runs in the same process.
+    pub fn engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
+
+    /// The platform's keys.
+    pub fn keys(&self) -> &PlatformKeys {
+        &self.keys
+    }
+
+    /// Stops accepting, lets requests in progress end, and stops the jobs.
+    pub async fn stop(mut self) {
+        self.stop.cancel();
+        if let Err(error) = (&mut self.listening).await {
+            tracing::error!(%error, "the listener ended badly: {error}");
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        for job in &self.jobs {
+            job.abort();
+        }
+    }
+}
+
+async fn build(
+    config: &Config,
+    addr: SocketAddr,
+    clock: Arc<dyn Clock>,
+) -> Result<(Arc<Engine>, Arc<PlatformKeys>)> {
+    let random = Arc::new(SystemRandom);
+    let db = open_database(config).await?;
+    let master = MasterKey::parse(&config.secrets.master_key).context("secrets.master_key")?;
+    let vault = unlock_vault(&db, &master, &*clock, &*random).await.context("opening the vault")?;
+    let keys = PlatformKeys::load(&db, &vault, &*clock, &*random).await.context("loading the platform's keys")?;
+    let public_url = match config.server.public_url.trim_end_matches('/') {
+        "" => format!("http://{addr}"),
+        url => url.to_owned(),
+    };
+    let engine = Engine::new(Parts {
+        directory: Arc::new(BuiltinDirectory::new(db.clone())),
+        db,
+        clock,
+        random,
+        vault,
+        rules: Arc::new(BuiltinRules::new(config.code.form()?)),
+        live: Arc::new(InProcessLive::default()),
+        channels: registry::channels(),
+        caps: config.caps.caps()?,
+        public_url,
+        node: format!("{}-{}", addr.port(), uuid::Uuid::new_v4().simple()),
+    });
+    Ok((Arc::new(engine), Arc::new(keys)))
+}
+
+fn app_door(config: &Config) -> Result<AppDoor> {
+    let tokens = TokenVerifier::new(&config.app.issuer()).context("app.keys")?;
+    let return_url = Some(config.app.return_url.clone()).filter(|url| !url.is_empty());
+    Ok(AppDoor { tokens, require_device_proof: config.app.require_device_proof, return_url })
+}
+
+/// All doors and pages, fitted with their layers.
+fn application(config: &Config, doors: Doors) -> Result<Router> {
+    let mut door = Door::new(Arc::clone(&doors.engine.clock), Arc::clone(&doors.engine.random));
+    door.proxies = config.server.proxies.clone();
+    door.body_max_bytes_under = vec![("/notify/", limit::NOTICE_BODY_MAX)];
+    let (router, description) = router().split_for_parts();
+    let description = pages::describe(description);
+    let routes = router
+        .merge(pages::router())
+        .with_state(doors)
+        .merge(openapi::pages(description).context("writing the API's description")?);
+    Ok(fit(routes, door))
+}
