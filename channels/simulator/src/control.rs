@@ -33,7 +33,10 @@ async fn open_account(
     match made {
         Ok(Ok(account)) => (StatusCode::OK, Json(account)),
         Ok(Err(refused)) => (StatusCode::BAD_REQUEST, Json(json!({"error": refused.0}))),
-        Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, Json(json!({"error": "the account could not be made"}))),
+        Err(_) => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            Json(json!({"error": "the account could not be made"})),
+        ),
     }
 }
 

@@ -203,13 +203,18 @@ fn html(status: u16) -> Response {
     Response::builder()
         .status(status)
         .header("content-type", "text/html")
-        .body(Body::from("<html><head><title>error</title></head><body><h1>error</h1></body></html>"))
+        .body(Body::from(
+            "<html><head><title>error</title></head><body><h1>error</h1></body></html>",
+        ))
         .expect("a status between 100 and 999")
 }
 
 /// An answer whose promised body never comes: the caller sees a broken connection.
 fn cut_off() -> Response {
-    Response::builder().header("content-length", "100").body(Body::from_stream(Broken(None))).expect("fixed headers")
+    Response::builder()
+        .header("content-length", "100")
+        .body(Body::from_stream(Broken(None)))
+        .expect("fixed headers")
 }
 
 async fn half(answer: Response) -> Response {
@@ -229,7 +234,10 @@ impl futures_core::Stream for Broken {
         mut self: std::pin::Pin<&mut Self>,
         _: &mut std::task::Context<'_>,
     ) -> std::task::Poll<Option<Self::Item>> {
-        let item = self.0.take().ok_or_else(|| std::io::Error::other("cut off by the fault script"));
+        let item = self
+            .0
+            .take()
+            .ok_or_else(|| std::io::Error::other("cut off by the fault script"));
         std::task::Poll::Ready(Some(item))
     }
 }
@@ -245,9 +253,16 @@ mod tests {
         faults.add(serde_json::from_str(line).unwrap());
         assert!(faults.take(Gateway::Alipay, "pappayapply", "n", |_| true).is_empty());
         assert!(faults.take(Gateway::Wechat, "refund", "n", |_| true).is_empty());
-        assert!(faults.take(Gateway::Wechat, "pappayapply", "n", Effect::is_about_notices).is_empty());
+        assert!(
+            faults
+                .take(Gateway::Wechat, "pappayapply", "n", Effect::is_about_notices)
+                .is_empty()
+        );
         for _ in 0..2 {
-            assert_eq!(faults.take(Gateway::Wechat, "pappayapply", "n", |_| true), [Effect::HangAfter { ms: 5 }]);
+            assert_eq!(
+                faults.take(Gateway::Wechat, "pappayapply", "n", |_| true),
+                [Effect::HangAfter { ms: 5 }]
+            );
         }
         assert!(faults.take(Gateway::Wechat, "pappayapply", "n", |_| true).is_empty());
     }

@@ -64,7 +64,10 @@ impl Notices {
             .no_proxy()
             .build()
             .expect("a client without special needs can be built");
-        Self { client, attempts: Mutex::default() }
+        Self {
+            client,
+            attempts: Mutex::default(),
+        }
     }
 
     /// What was tried so far, oldest first.
@@ -76,7 +79,9 @@ impl Notices {
 /// Sends a notification in the background, as the fault script allows.
 pub(crate) fn send(frame: &Arc<Frame>, notice: Notice) {
     let frame = Arc::clone(frame);
-    let effects = frame.faults.take(notice.gateway, "notify", &notice.order_no, Effect::is_about_notices);
+    let effects = frame
+        .faults
+        .take(notice.gateway, "notify", &notice.order_no, Effect::is_about_notices);
     if effects.contains(&Effect::NoticeLost) {
         return;
     }
@@ -112,8 +117,14 @@ async fn deliver(frame: &Frame, notice: &Notice, forged: bool) {
 async fn attempt(frame: &Frame, notice: &Notice, forged: bool, attempt: usize) -> bool {
     let body = (notice.body)(forged);
     let shown = String::from_utf8_lossy(&body).into_owned();
-    let sent =
-        frame.notices.client.post(&notice.url).header("content-type", notice.content_type).body(body).send().await;
+    let sent = frame
+        .notices
+        .client
+        .post(&notice.url)
+        .header("content-type", notice.content_type)
+        .body(body)
+        .send()
+        .await;
     let (status, answer) = match sent {
         Ok(answer) => (answer.status().as_u16(), answer.bytes().await.unwrap_or_default()),
         Err(_) => (0, axum::body::Bytes::new()),

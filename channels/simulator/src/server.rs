@@ -84,7 +84,11 @@ impl Simulator {
                 tracing::error!(%error, "the simulator stopped: {error}");
             }
         });
-        Ok(Self { frame, addr, _stop: stop })
+        Ok(Self {
+            frame,
+            addr,
+            _stop: stop,
+        })
     }
 
     /// Where it listens.

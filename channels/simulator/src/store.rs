@@ -32,18 +32,28 @@ impl Store {
     /// acknowledged) is dropped.
     pub fn open(folder: Option<&Path>) -> std::io::Result<Self> {
         let Some(folder) = folder else {
-            return Ok(Self { inner: Mutex::new(Inner { rows: Rows::new(), log: None }) });
+            return Ok(Self {
+                inner: Mutex::new(Inner {
+                    rows: Rows::new(),
+                    log: None,
+                }),
+            });
         };
         std::fs::create_dir_all(folder)?;
         let path = folder.join("gateways.jsonl");
         let rows = replay(&path)?;
         let log = rewrite(&path, &rows)?;
-        Ok(Self { inner: Mutex::new(Inner { rows, log: Some(log) }) })
+        Ok(Self {
+            inner: Mutex::new(Inner { rows, log: Some(log) }),
+        })
     }
 
     /// Begins a unit of work. Units of work are one after the other, so a unit sees no other's half-done writes.
     pub fn begin(&self) -> Tx<'_> {
-        Tx { inner: self.inner.lock().unwrap_or_else(PoisonError::into_inner), writes: Vec::new() }
+        Tx {
+            inner: self.inner.lock().unwrap_or_else(PoisonError::into_inner),
+            writes: Vec::new(),
+        }
     }
 }
 
@@ -53,7 +63,9 @@ fn replay(path: &Path) -> std::io::Result<Rows> {
         return Ok(rows);
     }
     for line in BufReader::new(File::open(path)?).lines() {
-        let Ok(commit) = serde_json::from_str::<Commit>(&line?) else { break };
+        let Ok(commit) = serde_json::from_str::<Commit>(&line?) else {
+            break;
+        };
         for (table, key, row) in commit {
             rows.entry(table).or_default().insert(key, row);
         }
@@ -84,7 +96,12 @@ pub struct Tx<'a> {
 impl Tx<'_> {
     /// The row under this key, this unit's own writes included.
     pub fn get<T: DeserializeOwned>(&self, table: &str, key: &str) -> Option<T> {
-        let own = self.writes.iter().rev().find(|(t, k, _)| t == table && k == key).map(|(_, _, row)| row);
+        let own = self
+            .writes
+            .iter()
+            .rev()
+            .find(|(t, k, _)| t == table && k == key)
+            .map(|(_, _, row)| row);
         let row = own.or_else(|| self.inner.rows.get(table)?.get(key))?;
         serde_json::from_value(row.clone()).ok()
     }
@@ -98,8 +115,12 @@ impl Tx<'_> {
     /// Every row of a table, ordered by key, without this unit's own writes.
     pub fn scan<T: DeserializeOwned>(&self, table: &str) -> Vec<T> {
         let rows = self.inner.rows.get(table);
-        rows.map(|rows| rows.values().filter_map(|row| serde_json::from_value(row.clone()).ok()).collect())
-            .unwrap_or_default()
+        rows.map(|rows| {
+            rows.values()
+                .filter_map(|row| serde_json::from_value(row.clone()).ok())
+                .collect()
+        })
+        .unwrap_or_default()
     }
 
     /// How many rows the table holds, this unit's own new rows not counted.
@@ -118,7 +139,9 @@ impl Tx<'_> {
         }
         if let Some(log) = self.inner.log.as_mut() {
             let line = serde_json::to_string(&writes).expect("rows of the simulators are plain data");
-            writeln!(log, "{line}").and_then(|()| log.sync_data()).expect("the simulators' log can be written");
+            writeln!(log, "{line}")
+                .and_then(|()| log.sync_data())
+                .expect("the simulators' log can be written");
         }
         for (table, key, row) in writes {
             self.inner.rows.entry(table).or_default().insert(key, row);

@@ -1,0 +1,130 @@
+//! The list of linked channels: explicit, typed, and with errors that name what is known.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use schemars::Schema;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{AnyFactory, Channel, ChannelFactory, ConfigError, Setting, channel_id};
+use crate::id::ChannelId;
+
+/// A linked channel, as listed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ChannelSummary {
+    /// Its id: `wechat`.
+    pub id: ChannelId,
+    /// Its name for people: 微信支付.
+    pub name: &'static str,
+    /// Its name in the merchant API: `CT_WECHAT`.
+    pub pay_type: &'static str,
+}
+
+/// A channel that cannot be built.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    /// No channel of this id is linked.
+    #[error("unknown channel {id:?}; linked are {known}")]
+    Unknown {
+        /// What was asked for.
+        id: String,
+        /// What there is.
+        known: String,
+    },
+    /// The account's configuration is wrong.
+    #[error("configuration of channel {id}: {error}")]
+    Config {
+        /// The channel.
+        id: String,
+        /// What is wrong.
+        error: ConfigError,
+    },
+}
+
+/// All linked channels.
+#[derive(Default, Clone)]
+pub struct ChannelRegistry {
+    factories: BTreeMap<&'static str, Arc<dyn AnyFactory>>,
+}
+
+impl ChannelRegistry {
+    /// No channels.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a channel.
+    ///
+    /// # Panics
+    /// When two channels have the same id: a mistake in the one list of channels, seen at start-up.
+    #[must_use]
+    pub fn with<F: ChannelFactory>(mut self, factory: F) -> Self {
+        let before = self.factories.insert(F::ID, Arc::new(Erased(factory)));
+        assert!(before.is_none(), "two channels are called {}", F::ID);
+        self
+    }
+
+    /// The linked channels, by id.
+    pub fn list(&self) -> Vec<ChannelSummary> {
+        self.factories.values().map(|factory| factory.summary()).collect()
+    }
+
+    /// The linked channel of this id.
+    pub fn summary(&self, id: &ChannelId) -> Option<ChannelSummary> {
+        self.factories.get(id.as_str()).map(|factory| factory.summary())
+    }
+
+    /// The JSON schema of an account's configuration, from which consoles build their form.
+    pub fn schema(&self, id: &ChannelId) -> Option<Schema> {
+        self.factories.get(id.as_str()).map(|factory| factory.schema())
+    }
+
+    /// Builds the adapter for an account.
+    ///
+    /// # Errors
+    /// When the channel is unknown or the configuration wrong; the text says which and what.
+    pub fn build(&self, id: &ChannelId, config: Value, setting: Setting) -> Result<Arc<dyn Channel>, RegistryError> {
+        let factory = self.factories.get(id.as_str()).ok_or_else(|| RegistryError::Unknown {
+            id: id.to_string(),
+            known: self.factories.keys().copied().collect::<Vec<_>>().join(", "),
+        })?;
+        factory.build(config, setting).map_err(|error| RegistryError::Config {
+            id: id.to_string(),
+            error,
+        })
+    }
+}
+
+struct Erased<F>(F);
+
+impl<F: ChannelFactory> AnyFactory for Erased<F> {
+    fn summary(&self) -> ChannelSummary {
+        ChannelSummary {
+            id: channel_id(F::ID),
+            name: F::NAME,
+            pay_type: F::PAY_TYPE,
+        }
+    }
+
+    fn schema(&self) -> Schema {
+        schemars::schema_for!(F::Config)
+    }
+
+    fn build(&self, config: Value, setting: Setting) -> Result<Arc<dyn Channel>, ConfigError> {
+        // serde's own messages may quote a value, and a value may be a secret: only the field's name is passed on.
+        let config = serde_json::from_value::<F::Config>(config).map_err(|error| {
+            let text = error.to_string();
+            let field = text.split('`').nth(1).unwrap_or("configuration").to_owned();
+            let reason = if text.starts_with("missing field") {
+                "is missing".to_owned()
+            } else if text.starts_with("unknown field") {
+                "is not a field of this channel's configuration".to_owned()
+            } else {
+                "has the wrong type or value".to_owned()
+            };
+            ConfigError { field, reason }
+        })?;
+        self.0.build(config, setting)
+    }
+}

@@ -1,0 +1,254 @@
+//! The client: bounded in time and size, no redirects, no retries, no proxies from the environment.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt;
+use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::{Method, StatusCode};
+use metropay_core::channel::CallError;
+
+/// Bounds of a client.
+#[derive(Debug, Clone)]
+pub struct OutboundSettings {
+    /// How long a connection may take to stand.
+    pub connect_timeout: Duration,
+    /// How large an answer's body may be, in bytes.
+    pub answer_max: usize,
+    /// Client certificate and key as PEM, where the other side demands mutual TLS.
+    pub identity_pem: Option<Vec<u8>>,
+}
+
+impl Default for OutboundSettings {
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(3),
+            answer_max: 1 << 20,
+            identity_pem: None,
+        }
+    }
+}
+
+/// A request on its way out.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The method.
+    pub method: Method,
+    /// The full address.
+    pub url: String,
+    /// Further headers.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// The body.
+    pub body: Bytes,
+    /// How long the whole call may take.
+    pub timeout: Duration,
+}
+
+impl Request {
+    /// A POST with a body of this content type.
+    pub fn post(url: impl Into<String>, content_type: &'static str, body: impl Into<Bytes>, timeout: Duration) -> Self {
+        let headers = vec![(http::header::CONTENT_TYPE, HeaderValue::from_static(content_type))];
+        Self {
+            method: Method::POST,
+            url: url.into(),
+            headers,
+            body: body.into(),
+            timeout,
+        }
+    }
+
+    /// A GET.
+    pub fn get(url: impl Into<String>, timeout: Duration) -> Self {
+        Self {
+            method: Method::GET,
+            url: url.into(),
+            headers: Vec::new(),
+            body: Bytes::new(),
+            timeout,
+        }
+    }
+}
+
+/// An answer that arrived whole.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: StatusCode,
+    /// Headers.
+    pub headers: HeaderMap,
+    /// The body, within the bound.
+    pub body: Bytes,
+}
+
+/// A pool of connections with its bounds. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Outbound {
+    client: reqwest::Client,
+    answer_max: usize,
+}
+
+/// A client that cannot be made: the identity is no readable PEM, or TLS cannot be set up.
+#[derive(Debug, thiserror::Error)]
+#[error("the outbound client cannot be made: {0}")]
+pub struct Unusable(String);
+
+impl Outbound {
+    /// A client with these bounds.
+    ///
+    /// # Errors
+    /// [`Unusable`] when the identity cannot be read or TLS cannot be set up.
+    pub fn new(settings: &OutboundSettings) -> Result<Self, Unusable> {
+        let mut builder = reqwest::Client::builder()
+            .connect_timeout(settings.connect_timeout)
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .no_proxy()
+            .pool_idle_timeout(Duration::from_secs(30))
+            .user_agent(concat!("metropay/", env!("CARGO_PKG_VERSION")));
+        if let Some(pem) = &settings.identity_pem {
+            let identity =
+                reqwest::Identity::from_pem(pem).map_err(|_| Unusable("the identity is no readable PEM".to_owned()))?;
+            builder = builder.identity(identity);
+        }
+        let client = builder.build().map_err(|error| Unusable(error.to_string()))?;
+        Ok(Self {
+            client,
+            answer_max: settings.answer_max,
+        })
+    }
+
+    /// Sends a request once and reads the whole answer.
+    ///
+    /// # Errors
+    /// [`CallError::NotSent`] when no connection stood; [`CallError::MaybeDone`] for everything after that: time-outs,
+    /// resets, half answers, answers above the bound.
+    pub async fn send(&self, request: Request) -> Result<Answer, CallError> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in request.headers {
+            headers.append(name, value);
+        }
+        let sent = self
+            .client
+            .request(request.method, &request.url)
+            .headers(headers)
+            .body(request.body)
+            .timeout(request.timeout)
+            .send()
+            .await;
+        let answer = sent.map_err(judge)?;
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        let mut body = BytesMut::new();
+        let mut stream = answer.bytes_stream();
+        while let Some(chunk) = stream.next().await {
+            let chunk = chunk.map_err(judge)?;
+            if body.len().saturating_add(chunk.len()) > self.answer_max {
+                return Err(CallError::MaybeDone(format!(
+                    "the answer is longer than {} bytes",
+                    self.answer_max
+                )));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Answer {
+            status,
+            headers,
+            body: body.freeze(),
+        })
+    }
+}
+
+/// The judgement. A URL in reqwest's errors may carry an unguessable path, so it is taken out.
+fn judge(error: reqwest::Error) -> CallError {
+    let error = error.without_url();
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(&error);
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    // A request that could not even be built, or whose connection never stood, left nothing on the wire. A connect
+    // error that is also a time-out is the connect time-out.
+    if error.is_builder() || error.is_connect() {
+        CallError::NotSent(text)
+    } else {
+        CallError::MaybeDone(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    fn client(answer_max: usize) -> Outbound {
+        Outbound::new(&OutboundSettings {
+            answer_max,
+            ..OutboundSettings::default()
+        })
+        .unwrap()
+    }
+
+    /// Serves one connection: reads the request, writes these bytes, closes.
+    async fn serve(bytes: &'static [u8]) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/pay", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let mut buffer = [0; 4096];
+            let _ = socket.read(&mut buffer).await.unwrap();
+            socket.write_all(bytes).await.unwrap();
+        });
+        url
+    }
+
+    fn post(url: String) -> Request {
+        Request::post(url, "text/plain", "x", Duration::from_millis(500))
+    }
+
+    #[tokio::test]
+    async fn a_refused_connection_was_not_sent() {
+        let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let error = client(100)
+            .send(post(format!("http://{closed}/pay")))
+            .await
+            .unwrap_err();
+        assert!(matches!(error, CallError::NotSent(_)), "{error}");
+    }
+
+    #[tokio::test]
+    async fn an_unknown_host_and_an_address_that_is_none_were_not_sent() {
+        for url in ["http://host.invalid/pay", "no address"] {
+            let error = client(100).send(post(url.to_owned())).await.unwrap_err();
+            assert!(matches!(error, CallError::NotSent(_)), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn whatever_breaks_after_the_connection_stood_may_have_been_done() {
+        let half = b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf";
+        for bytes in [&b""[..], b"no http at all\r\n\r\n", half] {
+            let error = client(1000).send(post(serve(bytes).await)).await.unwrap_err();
+            assert!(matches!(error, CallError::MaybeDone(_)), "{error}");
+        }
+        let long = serve(b"HTTP/1.1 200 OK\r\ncontent-length: 20\r\n\r\n01234567890123456789").await;
+        let error = client(10).send(post(long)).await.unwrap_err();
+        assert!(matches!(error, CallError::MaybeDone(_)), "{error}");
+    }
+
+    #[tokio::test]
+    async fn silence_may_have_been_done_and_its_error_does_not_tell_the_address() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/secret-path", listener.local_addr().unwrap());
+        let error = client(100).send(post(url)).await.unwrap_err();
+        assert!(matches!(error, CallError::MaybeDone(_)), "{error}");
+        assert!(!error.to_string().contains("secret-path"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn redirects_are_not_followed() {
+        let url = serve(b"HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n").await;
+        assert_eq!(client(100).send(post(url)).await.unwrap().status, StatusCode::FOUND);
+    }
+}
