@@ -59,7 +59,9 @@ impl Merchant {
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/shop", listener.local_addr().unwrap());
-        let app: Router = Router::new().route("/shop", post(take.clone())).route("/shop/{*path}", post(take));
+        let app: Router = Router::new()
+            .route("/shop", post(take.clone()))
+            .route("/shop/{*path}", post(take));
         tokio::spawn(async move { axum::serve(listener, app).await });
         Self { url, received }
     }
@@ -986,7 +988,7 @@ async fn the_fault_script_spoils_answers_but_not_the_books() {
     spoil("F3", json!({"effect": "wrong_amount", "fen": 1}));
     let answer = shop.pay("F3", &agreement_no, "1.00").await;
     assert!(answer.fits && answer.text("total_amount") == "0.01");
-    spoil("F4", json!({"effect": "wrong_order", "order_no": "X"}));
+    spoil("F4", json!({"effect": "wrong_order", "told": "X"}));
     let answer = shop.pay("F4", &agreement_no, "1.00").await;
     assert!(answer.fits && answer.text("out_trade_no") == "X");
     spoil("F5", json!({"effect": "system_error_after"}));
