@@ -228,3 +228,61 @@ fn sub_msg(sub_code: &str) -> &'static str {
         _ => "业务处理失败",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::sign;
+    use super::super::vectors::vector;
+    use super::*;
+
+    #[test]
+    fn a_signed_failure_reads_as_vector_t5() {
+        let failure = Failure::acq("AGREEMENT_NOT_EXIST").node();
+        let zeros = ["buyer_pay_amount", "invoice_amount", "point_amount", "receipt_amount"];
+        let node = failure
+            .text("out_trade_no", "MT202603010830050001")
+            .zeros(&zeros)
+            .to_json();
+        let signature = sign::sign(vector("alipay private key"), &node);
+        assert_eq!(
+            envelope("alipay_trade_pay_response", &node, signature.as_deref()),
+            vector("T5")
+        );
+    }
+
+    #[test]
+    fn an_unsigned_failure_reads_as_vector_t5b() {
+        let node = Failure::gateway("isv.invalid-app-id").node().to_json();
+        assert_eq!(envelope("alipay_trade_pay_response", &node, None), vector("T5b"));
+    }
+
+    #[test]
+    fn codes_follow_from_sub_codes() {
+        let cases = [
+            ("isp.unknow-error", "20000"),
+            ("aop.unknow-error", "20000"),
+            ("aop.invalid-auth-token", "20001"),
+            ("isv.missing-timestamp", "40001"),
+            ("isv.decryption-error-missing-encrypt-type", "40001"),
+            ("isv.missing-encypt-key", "40002"),
+            ("isv.invalid-signature", "40002"),
+            ("isv.missing-signature-config", "40003"),
+            ("isv.app-call-limited", "40005"),
+            ("isv.insufficient-isv-permissions", "40006"),
+        ];
+        for (sub_code, code) in cases {
+            assert_eq!(Failure::gateway(sub_code).code, code, "{sub_code}");
+        }
+    }
+
+    #[test]
+    fn a_replaced_member_keeps_its_place() {
+        let mut node = Node::success().yuan("total_amount", 450).text("trade_no", "1");
+        assert!(node.replace("total_amount", "0.01"));
+        assert!(!node.replace("refund_fee", "0.01"));
+        assert_eq!(
+            node.to_json(),
+            r#"{"code":"10000","msg":"Success","total_amount":"0.01","trade_no":"1"}"#
+        );
+    }
+}

@@ -22,9 +22,11 @@ mod answer;
 mod call;
 mod cancel;
 mod desk;
+mod discount;
 mod gateway;
 mod money;
 mod notify;
+mod order;
 mod parts;
 mod pay;
 mod phone;
@@ -34,6 +36,8 @@ mod sign_page;
 mod trade;
 mod trade_query;
 mod user;
+#[cfg(test)]
+mod vectors;
 
 use std::sync::Arc;
 

@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use serde::Serialize;
 
 use super::account::Account;
 use super::agreement::Agreement;
 use super::desk::Desk;
+use super::discount;
 use super::money::yuan;
-use super::parts::{VOUCHER_TYPE, Voucher, fund_bill};
 use super::sign;
 use super::trade::{Trade, day, moment};
 use crate::clock;
@@ -175,50 +174,6 @@ fn new_id(desk: &mut Desk<'_>) -> String {
     format!("{}00222{time}00001{:010}", day(desk.now_ms), desk.next("notify"))
 }
 
-#[derive(Serialize)]
-struct FundLine<'a> {
-    amount: &'a str,
-    #[serde(rename = "fundChannel")]
-    fund_channel: &'a str,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct VoucherLine<'a> {
-    voucher_id: &'a str,
-    name: &'a str,
-    r#type: &'a str,
-    amount: String,
-    merchant_contribute: String,
-    other_contribute: String,
-}
-
-fn fund_bill_list(trade: &Trade) -> String {
-    let bill = fund_bill(trade.parts);
-    let lines: Vec<FundLine<'_>> = bill
-        .iter()
-        .map(|(fund_channel, amount)| FundLine { amount, fund_channel })
-        .collect();
-    serde_json::to_string(&lines).expect("texts can be written as JSON")
-}
-
-fn voucher_detail_list(trade: &Trade) -> Option<String> {
-    let lines: Vec<VoucherLine<'_>> = trade.vouchers.iter().map(voucher_line).collect();
-    (!lines.is_empty()).then(|| serde_json::to_string(&lines).expect("texts can be written as JSON"))
-}
-
-fn voucher_line(voucher: &Voucher) -> VoucherLine<'_> {
-    let (by_merchant, by_alipay) = voucher.shares();
-    VoucherLine {
-        voucher_id: &voucher.id,
-        name: voucher.name(),
-        r#type: VOUCHER_TYPE,
-        amount: yuan(voucher.amount_fen),
-        merchant_contribute: yuan(by_merchant),
-        other_contribute: yuan(by_alipay),
-    }
-}
-
 fn payment_pairs(trade: &Trade, notify_id: &str) -> Pairs {
     let own = yuan(trade.parts.own_fen);
     let some = |name: &'static str, value: Option<String>| value.map(|value| (name, value));
@@ -237,8 +192,8 @@ fn payment_pairs(trade: &Trade, notify_id: &str) -> Pairs {
         some("invoice_amount", Some(own.clone())),
         some("version", Some("1.0".to_owned())),
         some("notify_id", Some(notify_id.to_owned())),
-        some("fund_bill_list", Some(fund_bill_list(trade))),
-        some("voucher_detail_list", voucher_detail_list(trade)),
+        some("fund_bill_list", Some(discount::fund_text(trade.parts))),
+        some("voucher_detail_list", discount::voucher_text(&trade.vouchers)),
         some("notify_type", Some("trade_status_sync".to_owned())),
         some("out_trade_no", Some(trade.out_trade_no.clone())),
         some("total_amount", Some(yuan(trade.total_fen()))),
@@ -310,4 +265,81 @@ fn agreement_pairs(
         some("sign_scene", &agreement.sign_scene),
     ];
     pairs.into_iter().flatten().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::agreement::Status;
+    use super::super::vectors::{at, paid_trade, vector};
+    use super::*;
+
+    fn written(pairs: &Pairs, time: &str) -> String {
+        String::from_utf8(form(pairs, time, vector("alipay private key"), false)).unwrap()
+    }
+
+    fn agreement() -> Agreement {
+        Agreement {
+            agreement_no: "20265301000000000001".to_owned(),
+            app_id: "2021000000000001".to_owned(),
+            seller_id: "2088000000000001".to_owned(),
+            external_agreement_no: Some("MTSIGN20260301000001".to_owned()),
+            external_logon_id: None,
+            user_id: "2088000000000099".to_owned(),
+            logon_id: "159****5620".to_owned(),
+            product_code: "GENERAL_WITHHOLDING".to_owned(),
+            personal_product_code: "GENERAL_WITHHOLDING_P".to_owned(),
+            sign_scene: "INDUSTRY|METRO".to_owned(),
+            third_party_type: "PARTNER".to_owned(),
+            status: Status::Normal,
+            signed_ms: at("2026-03-01T07:00:01"),
+            invalid_ms: None,
+            ended_ms: Some(at("2026-03-09T21:10:00")),
+        }
+    }
+
+    #[test]
+    fn a_payment_is_told_as_in_vector_t7() {
+        let pairs = payment_pairs(&paid_trade(), "2026030100222083006000010000000001");
+        assert_eq!(written(&pairs, "2026-03-01 08:30:07"), vector("T7 body"));
+        let timed = pairs.iter().map(|(name, value)| {
+            (
+                *name,
+                if *name == "notify_time" {
+                    "2026-03-01 08:30:07"
+                } else {
+                    value
+                },
+            )
+        });
+        assert_eq!(sign::notice_string(timed), vector("T7 string"));
+    }
+
+    #[test]
+    fn signing_is_told_as_in_vector_t8() {
+        let pairs = signed_pairs(&agreement(), "2026030100222070002000010000000002");
+        assert_eq!(written(&pairs, "2026-03-01 07:00:02"), vector("T8 body"));
+    }
+
+    #[test]
+    fn unsigning_is_told_as_in_vector_t8u() {
+        let pairs = unsigned_pairs(&agreement(), "2026030900222211001000010000000004");
+        let body = written(&pairs, "2026-03-09 21:10:01");
+        let received: std::collections::BTreeMap<String, String> =
+            form_urlencoded::parse(body.as_bytes()).into_owned().collect();
+        assert_eq!(received["sign"], vector("T8u sign"));
+        let text = sign::notice_string(received.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+        assert_eq!(text, vector("T8u string"));
+    }
+
+    #[test]
+    fn a_forged_one_differs_only_in_its_signature() {
+        let pairs = payment_pairs(&paid_trade(), "1");
+        let forged = form(&pairs, "2026-03-01 08:30:07", vector("alipay private key"), true);
+        let forged = String::from_utf8(forged).unwrap();
+        let (forged_rest, forged_sign) = forged.split_once("&sign=").unwrap();
+        let right = written(&pairs, "2026-03-01 08:30:07");
+        let (right_rest, right_sign) = right.split_once("&sign=").unwrap();
+        assert_eq!(forged_rest, right_rest);
+        assert_ne!(forged_sign, right_sign);
+    }
 }

@@ -5,9 +5,6 @@ use serde::{Deserialize, Serialize};
 use super::account::Account;
 use super::money::yuan;
 
-/// The kind of every coupon here: a fixed amount off.
-pub(super) const VOUCHER_TYPE: &str = "ALIPAY_FIX_VOUCHER";
-
 /// Amounts by who bears them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Parts {

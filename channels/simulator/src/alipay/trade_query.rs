@@ -3,7 +3,7 @@
 use super::answer::{Failure, Node};
 use super::call::Call;
 use super::desk::Desk;
-use super::pay::{fund_lines, voucher_lines};
+use super::discount::{fund_lines, voucher_lines};
 use super::trade::{self, Trade, moment};
 use crate::fault::Effect;
 
@@ -62,7 +62,7 @@ fn answer(call: &Call, trade: &Trade) -> Node {
         node = node.text("async_pay_apply_status", "S");
     }
     if with_vouchers && !trade.vouchers.is_empty() {
-        node = node.json("voucher_detail_list", &voucher_lines(trade));
+        node = node.json("voucher_detail_list", &voucher_lines(&trade.vouchers));
     }
     node
 }
