@@ -11,9 +11,11 @@
 //!   `user=…&agreement_no=…&act=unsign` (or `stop`, `resume`) changes one.
 //!
 //! Faults match on the method (`alipay.trade.pay`) and on `out_trade_no`, for refunds and refund queries on
-//! `out_request_no`, for agreements on `external_agreement_no`; on what notifications say, on `notify`. Two effects have a
+//! `out_request_no`, for agreements on `external_agreement_no`; on what notifications say, on `notify`. Effects with a
 //! meaning of their own here: `pending` on `alipay.trade.cancel` does nothing and answers `retry_flag=Y`;
-//! `paid_after_reverse` on `alipay.trade.pay` leaves the trade waiting until it is cancelled, and then it is paid.
+//! `paid_after_reverse` on `alipay.trade.pay` leaves the trade waiting until it is cancelled, and then it is paid;
+//! `wrong_merchant` shows in notifications only, because answers name no merchant. A code to `refuse` with is named
+//! without `ACQ.`; one of the gateway's own is named in full (`isv.app-call-limited`).
 
 mod account;
 mod agreement;

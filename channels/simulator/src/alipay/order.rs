@@ -41,6 +41,7 @@ pub(super) fn read(call: &Call, now_ms: i64) -> Result<Order, Failure> {
             None => invalid("scene和agreement_params不能同时为空"),
         });
     };
+    check_lengths(call).map_err(invalid)?;
     Ok(Order {
         out_trade_no: out_trade_no.ok_or_else(|| invalid("out_trade_no格式有误"))?,
         total_fen: call
@@ -54,6 +55,24 @@ pub(super) fn read(call: &Call, now_ms: i64) -> Result<Order, Failure> {
         expires_ms: expires(call, now_ms).map_err(invalid)?,
         async_mode: async_mode(call).map_err(invalid)?,
     })
+}
+
+/// Fields that are only kept or echoed: their lengths, and ASCII where the reference demands it.
+fn check_lengths(call: &Call) -> Result<(), &'static str> {
+    let rules = [
+        ("body", 128, false, "body过长"),
+        ("passback_params", 512, false, "passback_params过长"),
+        ("store_id", 32, true, "store_id格式有误"),
+        ("operator_id", 28, true, "operator_id格式有误"),
+        ("terminal_id", 32, true, "terminal_id格式有误"),
+    ];
+    for (name, len_max, only_ascii, why) in rules {
+        let fits = |text: &String| text.chars().count() <= len_max && (!only_ascii || text.is_ascii());
+        if !call.text(name).as_ref().is_none_or(fits) {
+            return Err(why);
+        }
+    }
+    Ok(())
 }
 
 /// Until when the trade can be paid: `time_expire` wins over `timeout_express`.

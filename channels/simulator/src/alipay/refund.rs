@@ -107,6 +107,12 @@ pub(super) fn refund(desk: &mut Desk<'_>, call: &Call) -> Result<Node, Failure> 
     if given.as_ref().is_some_and(|number| !is_number(number, 64, true)) {
         return Err(invalid("out_request_no格式有误"));
     }
+    if call
+        .text("refund_reason")
+        .is_some_and(|reason| reason.chars().count() > 256)
+    {
+        return Err(invalid("refund_reason过长"));
+    }
     let mut trade = trade::named(desk, call)?;
     let number = given.clone().unwrap_or_else(|| trade.out_trade_no.clone());
     let known = by_number(desk, &mut trade, &number);

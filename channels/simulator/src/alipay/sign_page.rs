@@ -165,6 +165,12 @@ fn read(call: &Call) -> Result<SignPage, &'static str> {
     if sign_scene != account.sign_scene && (sign_scene != "DEFAULT|DEFAULT" || external_agreement_no.is_some()) {
         return Err("签约场景与商户开通的场景不一致");
     }
+    if call
+        .text("external_logon_id")
+        .is_some_and(|id| id.chars().count() > 100)
+    {
+        return Err("商户侧登录号过长");
+    }
     let validity = match call.text("sign_validity_period") {
         Some(text) => Some(Validity::read(&text).ok_or("协议有效期参数有误")?),
         None => None,

@@ -88,9 +88,9 @@ async fn answers_are_lost_before_and_after_the_money_moved() {
 async fn a_call_that_arrived_is_carried_out_though_the_caller_hung_up() {
     let shop = Shop::open(json!({})).await;
     let agreement_no = shop.sign("S1", &[]).await;
-    shop.fault(json!({"operation": PAY, "effect": "delay", "ms": 250}));
+    shop.fault(json!({"operation": PAY, "effect": "delay", "ms": 800}));
     let params = shop.params(PAY, &order("P1", &agreement_no, "1.00"), &[]);
-    let impatient = tokio::time::timeout(Duration::from_millis(80), shop.send(&params)).await;
+    let impatient = tokio::time::timeout(Duration::from_millis(150), shop.send(&params)).await;
     assert!(impatient.is_err());
     assert_eq!(shop.status("P1").await, "ACQ.TRADE_NOT_EXIST", "still travelling");
     shop.wait_status("P1", "TRADE_SUCCESS").await;
@@ -121,12 +121,12 @@ async fn a_cancelled_trade_can_be_paid_all_the_same() {
     let agreement_no = shop.sign("S1", &[]).await;
     fault(&shop, PAY, "P1", &json!({"effect": "pending", "ms": 600_000}));
     shop.pay("P1", &agreement_no, "1.00").await.says("code=10003");
-    fault(&shop, CANCEL, "P1", &json!({"effect": "paid_after_reverse", "ms": 60}));
+    fault(&shop, CANCEL, "P1", &json!({"effect": "paid_after_reverse", "ms": 400}));
     shop.cancel("P1").await.says("action=close retry_flag=N");
     assert_eq!(shop.status("P1").await, "TRADE_CLOSED");
     shop.wait_status("P1", "TRADE_SUCCESS").await;
 
-    fault(&shop, PAY, "P2", &json!({"effect": "paid_after_reverse", "ms": 60}));
+    fault(&shop, PAY, "P2", &json!({"effect": "paid_after_reverse", "ms": 400}));
     shop.pay("P2", &agreement_no, "1.00").await.says("code=10003");
     fault(&shop, CANCEL, "P2", &json!({"effect": "pending", "ms": 0}));
     shop.cancel("P2").await.says("code=10000 retry_flag=Y action=");
@@ -136,7 +136,7 @@ async fn a_cancelled_trade_can_be_paid_all_the_same() {
     shop.cancel("P2").await.says("action=refund");
 
     shop.pay("P3", &agreement_no, "1.00").await.says("code=10000");
-    fault(&shop, CANCEL, "P3", &json!({"effect": "paid_after_reverse", "ms": 60}));
+    fault(&shop, CANCEL, "P3", &json!({"effect": "paid_after_reverse", "ms": 400}));
     shop.cancel("P3").await.says("action=close");
     shop.wait_status("P3", "TRADE_SUCCESS").await;
     let books = ["Debit P1 100", "Debit P2 100", "Reversal P2 100", "Debit P3 100"];

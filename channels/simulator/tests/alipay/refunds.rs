@@ -19,7 +19,7 @@ async fn a_refund_can_stay_pending_or_fail_and_be_asked_again() {
     let shop = Shop::open(json!({})).await;
     let agreement_no = shop.sign("S1", &[]).await;
     shop.pay("P1", &agreement_no, "3.00").await;
-    shop.fault(json!({"operation": REFUND, "order_no": "R1", "effect": "pending", "ms": 200}));
+    shop.fault(json!({"operation": REFUND, "order_no": "R1", "effect": "pending", "ms": 700}));
     shop.call(REFUND, refund("R1"))
         .await
         .says("code=10000 fund_change=N refund_fee=0.00");
@@ -28,7 +28,12 @@ async fn a_refund_can_stay_pending_or_fail_and_be_asked_again() {
         .says("code=10000 refund_status=");
     shop.call(REFUND, refund("R1")).await.says("fund_change=N");
     shop.cancel("P1").await.says("sub_code=ACQ.CANCEL_NOT_ALLOWED");
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    for _ in 0..200 {
+        if shop.books().len() == 2 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
     assert_eq!(shop.books(), ["Debit P1 300", "Refund R1 100"], "its timer settles it");
     shop.call(REFUND_QUERY, ask("R1"))
         .await

@@ -29,9 +29,9 @@ fn what_was_pending_is_settled_once_after_a_restart() {
         let shop = Shop::open_with(settings.clone(), json!({})).await;
         let agreement_no = shop.sign("S1", &[]).await;
         shop.pay("P0", &agreement_no, "2.00").await.says("code=10000");
-        shop.fault(json!({"operation": PAY, "order_no": "P1", "effect": "pending", "ms": 600}));
+        shop.fault(json!({"operation": PAY, "order_no": "P1", "effect": "pending", "ms": 1_500}));
         shop.pay("P1", &agreement_no, "1.00").await.says("code=10003");
-        shop.fault(json!({"operation": REFUND, "order_no": "R0", "effect": "pending", "ms": 600}));
+        shop.fault(json!({"operation": REFUND, "order_no": "R0", "effect": "pending", "ms": 1_500}));
         let refund = json!({"out_trade_no": "P0", "out_request_no": "R0", "refund_amount": "2.00"});
         shop.call(REFUND, refund).await.says("fund_change=N");
         assert_eq!(shop.books(), ["Debit P0 200"]);
@@ -40,7 +40,7 @@ fn what_was_pending_is_settled_once_after_a_restart() {
     life().block_on(async {
         let shop = Shop::open_with(settings, json!({})).await;
         // Nobody asks: the timers alone must settle it.
-        for _ in 0..200 {
+        for _ in 0..400 {
             if shop.books().len() == 3 {
                 break;
             }

@@ -35,6 +35,8 @@ async fn wrong_orders_are_refused_and_leave_no_trade() {
         ("total_amount", json!("1.01"), "PRODUCT_AMOUNT_LIMIT_ERROR"),
         ("subject", json!("a=b"), "INVALID_PARAMETER"),
         ("timeout_express", json!("16d"), "INVALID_PARAMETER"),
+        ("store_id", json!("三号店"), "INVALID_PARAMETER"),
+        ("body", json!("长".repeat(129)), "INVALID_PARAMETER"),
         (
             "time_expire",
             json!("2020-01-01 00:00:00"),
