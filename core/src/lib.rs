@@ -1,15 +1,45 @@
 //! The engine of metropay: its words, its contracts with channels and rules, the flows of payments, and its tables.
 //!
 //! Reading order: *words* (money, id, clock, random, secret, limit, problem, invariant), *contracts* (channel, rules,
-//! live), *flows* (one folder per noun, one file per verb). No HTTP, no channel and no Lua is known here.
+//! merchant, live), *flows* (one room per noun, one file per verb), and the private tables beneath them. No HTTP, no channel
+//! and no Lua is known here.
 
-pub mod channel;
+// Words.
 pub mod clock;
 pub mod id;
 pub mod invariant;
 pub mod limit;
-pub mod live;
 pub mod money;
+pub mod problem;
 pub mod random;
 pub mod secret;
-pub mod problem;
+
+// Contracts.
+pub mod channel;
+pub mod live;
+pub mod merchant;
+pub mod rules;
+
+// What all flows stand on.
+pub mod engine;
+
+// Flows.
+pub mod audit;
+pub mod bill;
+pub mod code;
+pub mod event;
+pub mod job;
+pub mod ledger;
+pub mod mandate;
+pub mod notice;
+pub mod payment;
+pub mod people;
+pub mod refund;
+pub mod reversal;
+pub mod signing;
+pub mod user;
+pub mod vault;
+
+mod store;
+
+pub use store::Db;

@@ -218,17 +218,30 @@ pub struct Problem {
 impl Problem {
     /// A refusal with this code and nothing else.
     pub fn new(code: Code) -> Self {
-        Self { code, field: None, rule: None, facts: BTreeMap::new(), source: None }
+        Self {
+            code,
+            field: None,
+            rule: None,
+            facts: BTreeMap::new(),
+            source: None,
+        }
     }
 
     /// A field whose value is not taken, and the rule it breaks.
     pub fn invalid(field: impl Into<String>, rule: &'static str) -> Self {
-        Self { field: Some(field.into()), rule: Some(rule), ..Self::new(Code::ParamInvalid) }
+        Self {
+            field: Some(field.into()),
+            rule: Some(rule),
+            ..Self::new(Code::ParamInvalid)
+        }
     }
 
     /// A fault of ours, with its cause for the log.
     pub fn fault(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self { source: Some(source.into()), ..Self::new(Code::Internal) }
+        Self {
+            source: Some(source.into()),
+            ..Self::new(Code::Internal)
+        }
     }
 
     /// Names the field at fault.
@@ -264,7 +277,10 @@ impl std::error::Error for Problem {}
 impl From<DbErr> for Problem {
     fn from(error: DbErr) -> Self {
         match error {
-            DbErr::ConnectionAcquire(_) => Self { source: Some(Box::new(error)), ..Self::new(Code::Unavailable) },
+            DbErr::ConnectionAcquire(_) => Self {
+                source: Some(Box::new(error)),
+                ..Self::new(Code::Unavailable)
+            },
             other => Self::fault(other),
         }
     }
@@ -286,6 +302,10 @@ mod tests {
     fn every_code_has_a_word_of_its_own() {
         let words: BTreeSet<_> = Code::ALL.iter().map(|code| code.word()).collect();
         assert_eq!(words.len(), Code::ALL.len());
-        assert!(words.iter().all(|word| word.bytes().all(|b| b.is_ascii_uppercase() || b == b'_')));
+        assert!(
+            words
+                .iter()
+                .all(|word| word.bytes().all(|b| b.is_ascii_uppercase() || b == b'_'))
+        );
     }
 }

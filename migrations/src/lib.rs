@@ -1,1 +1,15 @@
-//! migrations
+//! The history of the database schema. Entities are never imported here: history must not change when code does.
+
+use sea_orm_migration::prelude::*;
+
+mod m20261123_000001_payments;
+
+/// Runs the history, oldest first.
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(m20261123_000001_payments::Migration)]
+    }
+}

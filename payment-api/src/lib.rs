@@ -1,1 +1,3 @@
 //! payment-api
+
+pub mod app;

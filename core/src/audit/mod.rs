@@ -1,0 +1,4 @@
+//! What proves the books: alarms for people, and the check of the invariants.
+
+pub mod alarm;
+pub mod verify;

@@ -1,0 +1,150 @@
+//! Issuing a code, and how it stands.
+
+use crate::clock::Time;
+use crate::engine::Engine;
+use crate::id::{ChannelId, CodeId, MchId, Uid};
+use crate::limit;
+use crate::payment::Payment;
+use crate::problem::{Code as ProblemCode, Problem};
+pub use crate::store::code::Model as Code;
+use crate::vault::IndexPurpose;
+use crate::{code::form::Recognised, store, user};
+
+/// Codes of one user in a minute, and in a day (China day).
+const PER_MINUTE: u64 = 6;
+const PER_DAY: u64 = 300;
+
+/// A code that was just issued. The digits are shown to the App once and kept nowhere.
+pub struct Issued {
+    /// The code.
+    pub code: Code,
+    /// Its digits.
+    pub digits: String,
+}
+
+/// Issues a code: alive for a minute, used once. A third ends the oldest of the two that may live at a time.
+///
+/// # Errors
+/// `CODE_NOT_OPENED`, `USER_FROZEN`, `RATE_LIMITED`.
+pub async fn issue(engine: &Engine, uid: &Uid, method: Option<ChannelId>) -> Result<Issued, Problem> {
+    user::active(engine, uid).await?;
+    if let Some(method) = &method
+        && engine.channel(method).is_none()
+    {
+        return Err(Problem::invalid("method", "没有这种支付方式"));
+    }
+    let now = engine.clock.now();
+    let tx = engine.db.begin().await?;
+    let minute_ago = now.minus(std::time::Duration::from_secs(60));
+    if store::code::issued_since(&tx, uid, minute_ago).await? >= PER_MINUTE {
+        return Err(Problem::new(ProblemCode::RateLimited).fact("retry_after_s", 10));
+    }
+    if store::code::issued_since(&tx, uid, now.day().start()).await? >= PER_DAY {
+        return Err(Problem::new(ProblemCode::RateLimited).fact("retry_after_s", 3600));
+    }
+    let alive = store::code::alive(&tx, uid, now).await?;
+    let keep = limit::CODES_ALIVE_MAX.saturating_sub(1);
+    let superseded: Vec<CodeId> = alive
+        .iter()
+        .take(alive.len().saturating_sub(keep))
+        .map(|code| code.code_id.clone())
+        .collect();
+    if !superseded.is_empty() {
+        store::code::end(&tx, uid, Some(superseded), now).await?;
+    }
+    let digits = engine.rules.issue_code(&*engine.random);
+    let code = Code {
+        code_id: CodeId::fresh(&*engine.clock, &*engine.random),
+        uid: uid.clone(),
+        code_hash: engine.vault.index(IndexPurpose::Code, &digits),
+        method,
+        issued_at: now,
+        expires_at: now.plus(limit::CODE_LIFE),
+        ended_at: None,
+    };
+    store::code::insert(&tx, code.clone()).await?;
+    tx.commit().await?;
+    Ok(Issued { code, digits })
+}
+
+/// How a code stands, as the App shows it.
+#[derive(Debug)]
+pub enum CodeState {
+    /// Waiting for a till.
+    Waiting,
+    /// Scanned where the user has no mandate: sign, then scan again. With the merchant that scanned it.
+    NeedMandate(MchId),
+    /// A till placed this order with it.
+    Used(Box<Payment>),
+    /// Over without use.
+    Ended,
+}
+
+/// How one of the user's codes stands.
+///
+/// # Errors
+/// `CODE_NOT_FOUND` for none or somebody else's.
+pub async fn state(engine: &Engine, uid: &Uid, code_id: &CodeId) -> Result<(Code, CodeState), Problem> {
+    let db = engine.db.read();
+    let code = store::code::find(db, uid, code_id).await?;
+    let code = code.ok_or_else(|| Problem::new(ProblemCode::CodeNotFound))?;
+    if let Some(payment) = store::payment::by_code(db, code_id).await? {
+        return Ok((code, CodeState::Used(Box::new(payment))));
+    }
+    if let Some(event) = store::event::newest_about(db, uid, code_id).await? {
+        let payload: serde_json::Value = serde_json::from_str(&event.payload).map_err(Problem::fault)?;
+        if let Some(mch_id) = payload.get("mch_id").and_then(|mch_id| mch_id.as_str()) {
+            return Ok((code, CodeState::NeedMandate(mch_id.into())));
+        }
+    }
+    let over = code.ended_at.is_some() || code.expires_at <= engine.clock.now();
+    Ok((code, if over { CodeState::Ended } else { CodeState::Waiting }))
+}
+
+/// Recognises what a till scanned, and answers the keyed hash under which such a code is known.
+///
+/// # Errors
+/// `CODE_MALFORMED` for a misread or something that is no payment code, `CODE_FOREIGN` for a channel's own.
+pub(crate) fn scanned_hash(engine: &Engine, mch_id: &MchId, scanned: &str) -> Result<String, Problem> {
+    match engine.rules.recognise(mch_id, scanned) {
+        Recognised::Ours(digits) => Ok(engine.vault.index(IndexPurpose::Code, &digits)),
+        Recognised::Malformed => Err(Problem::new(ProblemCode::CodeMalformed)),
+        Recognised::Foreign(looks) => {
+            let code = if looks.is_payment_code() {
+                ProblemCode::CodeForeign
+            } else {
+                ProblemCode::CodeMalformed
+            };
+            Err(Problem::new(code)
+                .fact("looks_like", looks.en())
+                .fact("looks_like_zh", looks.zh()))
+        }
+    }
+}
+
+/// Whose code this is (P4). Reads the code and nothing else; it stays alive.
+///
+/// # Errors
+/// `CODE_MALFORMED`, `CODE_FOREIGN`, `CODE_INVALID`, `CODE_ACCOUNT_CLOSED`.
+pub async fn whose(engine: &Engine, mch_id: &MchId, scanned: &str) -> Result<Uid, Problem> {
+    let hash = scanned_hash(engine, mch_id, scanned)?;
+    let db = engine.db.read();
+    let code = store::code::newest_by_hash(db, &hash).await?;
+    let code = code.ok_or_else(|| Problem::new(ProblemCode::CodeInvalid))?;
+    let used = store::payment::by_code(db, &code.code_id).await?;
+    let ours = used.as_ref().is_some_and(|payment| payment.mch_id == *mch_id);
+    // Who used it may ask again; to everybody else it is as unknown as one that never was.
+    let readable = ours || (used.is_none() && lives(&code, engine.clock.now()));
+    if !readable {
+        return Err(Problem::new(ProblemCode::CodeInvalid));
+    }
+    let user = user::find(engine, &code.uid).await?;
+    if user.is_none_or(|user| user.status != user::UserState::Active) {
+        return Err(Problem::new(ProblemCode::CodeAccountClosed));
+    }
+    Ok(code.uid)
+}
+
+fn lives(code: &Code, now: Time) -> bool {
+    code.ended_at.is_none() && code.expires_at > now
+}

@@ -1,0 +1,5 @@
+//! The consumption code: its form, and the forms of everybody else.
+
+pub mod foreign;
+pub mod form;
+pub mod issue;

@@ -1,0 +1,173 @@
+//! The engine: what all flows stand on. Made once at start-up, shared by every door and job.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use moka::future::Cache;
+
+use crate::channel::{Channel, ChannelRegistry, ChannelSummary, Setting};
+use crate::clock::Clock;
+use crate::id::{AccountId, ChannelId};
+use crate::limit;
+use crate::live::Live;
+use crate::merchant::{ChannelAccount, Directory};
+use crate::money::Fen;
+use crate::problem::{Code, Problem};
+use crate::random::Random;
+use crate::rules::Rules;
+use crate::store::Db;
+use crate::vault::{IndexPurpose, Place, Purpose, Vault};
+
+/// Bounds on money and waiting that an operator sets.
+#[derive(Debug, Clone)]
+pub struct Caps {
+    /// One payment at most.
+    pub per_payment: Fen,
+    /// One user's China day at most, over all merchants (class C of the rules for payment codes: ¥1,000).
+    pub per_user_day: Fen,
+    /// How long a till waits for an answer to `applypay`.
+    pub till_wait: Duration,
+    /// How long after the deduction an unknown outcome is revoked; nothing means the channel's own time.
+    pub revoke_after: Option<Duration>,
+    /// From when on "no such order" proves that there will be none; nothing means the channel's own time.
+    pub absence_proves_after: Option<Duration>,
+    /// How long a sender may be sending before another may.
+    pub send_lease: Duration,
+}
+
+impl Default for Caps {
+    fn default() -> Self {
+        Self {
+            per_payment: Fen::new(100_000).unwrap_or_default(),
+            per_user_day: Fen::new(100_000).unwrap_or_default(),
+            till_wait: limit::TILL_WAIT,
+            revoke_after: None,
+            absence_proves_after: None,
+            send_lease: limit::SEND_LEASE,
+        }
+    }
+}
+
+/// The parts that an engine is made of.
+pub struct Parts {
+    /// The database.
+    pub db: Db,
+    /// Where the time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// Where random bytes come from.
+    pub random: Arc<dyn Random>,
+    /// Seals and opens what is confidential.
+    pub vault: Vault,
+    /// The rules in force.
+    pub rules: Arc<dyn Rules>,
+    /// Wakes Apps.
+    pub live: Arc<dyn Live>,
+    /// Looks merchants up.
+    pub directory: Arc<dyn Directory>,
+    /// The linked channels.
+    pub channels: ChannelRegistry,
+    /// Bounds on money and waiting.
+    pub caps: Caps,
+    /// The address under which channels and Apps reach us, without a slash at the end.
+    pub public_url: String,
+    /// The name of this node.
+    pub node: String,
+}
+
+/// The engine.
+pub struct Engine {
+    pub(crate) parts: Parts,
+    adapters: Cache<(AccountId, i32), Arc<dyn Channel>>,
+}
+
+/// Adapters that are kept built.
+const ADAPTERS_MAX: u64 = 10_000;
+
+impl std::ops::Deref for Engine {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.parts
+    }
+}
+
+impl Engine {
+    /// An engine of these parts.
+    pub fn new(parts: Parts) -> Self {
+        Self {
+            parts,
+            adapters: Cache::new(ADAPTERS_MAX),
+        }
+    }
+
+    /// Whether the database answers: for readiness.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn ping(&self) -> Result<(), Problem> {
+        self.db.ping().await.map_err(|error| Problem {
+            source: Some(Box::new(error)),
+            ..Problem::new(Code::Unavailable)
+        })
+    }
+
+    /// The adapter of an account, built once per version of its configuration.
+    pub(crate) async fn adapter(&self, account: &ChannelAccount) -> Result<Arc<dyn Channel>, Problem> {
+        let key = (account.account_id.clone(), account.version);
+        if let Some(adapter) = self.adapters.get(&key).await {
+            return Ok(adapter);
+        }
+        let place = Place {
+            table: "channel_account",
+            column: "config_sealed",
+            row: account.account_id.as_str(),
+        };
+        let config = self.vault.open(place, &account.config_sealed).map_err(Problem::fault)?;
+        let config = serde_json::from_slice(&config).map_err(Problem::fault)?;
+        let adapter = self
+            .channels
+            .build(&account.channel, config, self.setting(account))
+            .map_err(Problem::fault)?;
+        self.adapters.insert(key, Arc::clone(&adapter)).await;
+        Ok(adapter)
+    }
+
+    /// The adapter of the account of this id.
+    pub(crate) async fn adapter_of(&self, account: &AccountId) -> Result<Arc<dyn Channel>, Problem> {
+        let account = self.directory.account(account).await?;
+        let account = account.ok_or_else(|| Problem::new(Code::ChannelNotConfigured))?;
+        self.adapter(&account).await
+    }
+
+    /// What an adapter is given for an account. The notification path is unguessable in addition to the signature.
+    pub(crate) fn setting(&self, account: &ChannelAccount) -> Setting {
+        let token = self.vault.index(IndexPurpose::NotifyPath, account.account_id.as_str());
+        Setting {
+            account: account.account_id.clone(),
+            notify_url: format!(
+                "{}/notify/{}/{}/{token}",
+                self.public_url, account.channel, account.account_id
+            ),
+            clock: Arc::clone(&self.clock),
+            random: Arc::clone(&self.random),
+        }
+    }
+
+    /// How a channel is listed.
+    pub fn channel(&self, id: &ChannelId) -> Option<ChannelSummary> {
+        self.channels.summary(id)
+    }
+
+    /// Seals a text for its place.
+    pub(crate) fn seal(&self, purpose: Purpose, place: Place<'_>, text: &str) -> Result<String, Problem> {
+        self.vault
+            .seal(purpose, place, text.as_bytes(), &*self.random)
+            .map_err(Problem::fault)
+    }
+
+    /// Opens a text that was sealed for this place.
+    pub(crate) fn unseal(&self, place: Place<'_>, sealed: &str) -> Result<String, Problem> {
+        let bytes = self.vault.open(place, sealed).map_err(Problem::fault)?;
+        String::from_utf8(bytes).map_err(Problem::fault)
+    }
+}

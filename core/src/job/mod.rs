@@ -1,0 +1,112 @@
+//! The jobs: work that nobody waits for. Each is leased in the database, so that one node runs it at a time (INV-31).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::engine::Engine;
+use crate::problem::Problem;
+use crate::{ledger, mandate, notice, payment, refund, reversal, store};
+
+/// A job and how often it runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Job {
+    /// Finds out how payments end.
+    CompletePayments,
+    /// Drives refunds to their end.
+    CompleteRefunds,
+    /// Drives reversals to their end.
+    CompleteReversals,
+    /// Applies notifications that could not be applied yet.
+    ApplyNotices,
+    /// Asks channels about contracts.
+    RecheckContracts,
+    /// Seals the ledger.
+    SealLedger,
+    /// Forgets what is over: nonces, old codes, old events.
+    Forget,
+}
+
+/// How long a lease lasts; a job that runs longer renews it at its next turn.
+const LEASE: Duration = Duration::from_secs(30);
+/// Codes that were never used are kept so long.
+const CODES_KEPT: Duration = Duration::from_secs(24 * 3600);
+/// Events are kept so long.
+const EVENTS_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Rows of one kind that one turn forgets at most.
+const FORGET_MAX: u64 = 5_000;
+
+impl Job {
+    /// All jobs.
+    pub const ALL: [Self; 7] = [
+        Self::CompletePayments,
+        Self::CompleteRefunds,
+        Self::CompleteReversals,
+        Self::ApplyNotices,
+        Self::RecheckContracts,
+        Self::SealLedger,
+        Self::Forget,
+    ];
+
+    /// Its name, under which it is leased.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::CompletePayments => "complete_payments",
+            Self::CompleteRefunds => "complete_refunds",
+            Self::CompleteReversals => "complete_reversals",
+            Self::ApplyNotices => "apply_notices",
+            Self::RecheckContracts => "recheck_contracts",
+            Self::SealLedger => "seal_ledger",
+            Self::Forget => "forget",
+        }
+    }
+
+    /// How long it rests between two turns.
+    pub const fn rest(self) -> Duration {
+        match self {
+            Self::CompletePayments | Self::CompleteRefunds | Self::CompleteReversals => Duration::from_millis(500),
+            Self::ApplyNotices => Duration::from_secs(1),
+            Self::RecheckContracts | Self::SealLedger => Duration::from_secs(2),
+            Self::Forget => Duration::from_secs(60),
+        }
+    }
+
+    /// One turn, if this node may; answers how much there was to do.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn turn(self, engine: &Engine) -> Result<usize, Problem> {
+        let now = engine.clock.now();
+        let lease = store::job::lease(engine.db.write(), self.name(), &engine.node, now, now.plus(LEASE)).await?;
+        if lease.is_none() {
+            return Ok(0);
+        }
+        match self {
+            Self::CompletePayments => payment::complete::complete_due(engine).await,
+            Self::CompleteRefunds => refund::complete::complete_due(engine).await,
+            Self::CompleteReversals => reversal::complete::complete_due(engine).await,
+            Self::ApplyNotices => notice::apply_due(engine).await,
+            Self::RecheckContracts => mandate::recheck_due(engine).await,
+            Self::SealLedger => ledger::seal::seal(engine).await,
+            Self::Forget => forget(engine).await,
+        }
+    }
+
+    /// Runs for ever; what goes wrong is logged, and the next turn tries again.
+    pub async fn run(self, engine: Arc<Engine>) {
+        loop {
+            if let Err(problem) = self.turn(&engine).await {
+                tracing::error!(job = self.name(), error = %problem, "job {}: {problem}", self.name());
+            }
+            tokio::time::sleep(self.rest()).await;
+        }
+    }
+}
+
+async fn forget(engine: &Engine) -> Result<usize, Problem> {
+    let now = engine.clock.now();
+    let db = engine.db.write();
+    let nonces = store::nonce::forget_before(db, now).await?;
+    let codes = store::code::forget_before(db, now.minus(CODES_KEPT), FORGET_MAX).await?;
+    let events = store::event::forget_before(db, now.minus(EVENTS_KEPT)).await?;
+    Ok(usize::try_from(nonces.saturating_add(codes).saturating_add(events)).unwrap_or(usize::MAX))
+}

@@ -1,0 +1,81 @@
+//! Closing a mandate. It counts from the moment it is written down; where it was the last on its contract, the contract is
+//! closed at the channel, and asked about until it is.
+
+use super::{Contract, Mandate, MandateState, settle, sign};
+use crate::channel::{ContractStanding, EndedBy, Outcome};
+use crate::engine::Engine;
+use crate::id::{ContractNo, MandateId, Uid};
+use crate::problem::{Code, Problem};
+use crate::store;
+
+/// Closes a mandate of the user. Closed already counts as done.
+///
+/// # Errors
+/// `MANDATE_NOT_FOUND` for none or somebody else's.
+pub async fn close(engine: &Engine, uid: &Uid, id: &MandateId) -> Result<Mandate, Problem> {
+    let now = engine.clock.now();
+    let tx = engine.db.begin().await?;
+    let seen = store::mandate::find(&tx, uid, id)
+        .await?
+        .ok_or_else(|| Problem::new(Code::MandateNotFound))?;
+    if seen.state == MandateState::Closed {
+        return Ok(seen);
+    }
+    let closed = Mandate {
+        state: MandateState::Closed,
+        living: None,
+        ended_at: Some(now),
+        ended_by: Some(settle::word(EndedBy::User).to_owned()),
+        ..seen.clone()
+    };
+    if !store::mandate::replace(&tx, &seen, closed.clone()).await? {
+        drop(tx);
+        return super::find(engine, uid, id).await;
+    }
+    settle::tell(&tx, &closed, now).await?;
+    let last = store::mandate::on_contract(&tx, &closed.contract_no).await?.is_empty();
+    tx.commit().await?;
+    engine.live.wake(uid);
+    if last {
+        close_contract(engine, &closed.contract_no).await?;
+    }
+    Ok(closed)
+}
+
+/// Closes the contract at the channel. Where the channel does not answer, nothing can be deducted by us any more all the
+/// same; the contract stays open in the books and the next looks close it.
+async fn close_contract(engine: &Engine, no: &ContractNo) -> Result<(), Problem> {
+    let contract = store::contract::find(engine.db.write(), no).await?;
+    let contract = contract.ok_or_else(|| Problem::new(Code::Internal))?;
+    if try_close(engine, &contract).await? {
+        let ended = ContractStanding::Ended {
+            by: EndedBy::Platform,
+            at: None,
+        };
+        return settle(engine, no, &ended).await;
+    }
+    store::contract::look_again(
+        engine.db.write(),
+        no,
+        engine.clock.now().plus(super::recheck::FIRST_LOOK),
+    )
+    .await?;
+    Ok(())
+}
+
+/// Asks the channel to end a contract; answers whether it has.
+pub(super) async fn try_close(engine: &Engine, contract: &Contract) -> Result<bool, Problem> {
+    let channel = engine.adapter_of(&contract.account_id).await?;
+    let handle = sign::handle(engine, contract)?;
+    match channel.close_contract(&sign::reference(contract, handle)).await {
+        Ok(Outcome::Done(())) => Ok(true),
+        Ok(other) => {
+            tracing::warn!(contract = %contract.contract_no, "closing the contract: {other:?}");
+            Ok(false)
+        }
+        Err(error) => {
+            tracing::warn!(contract = %contract.contract_no, %error, "closing the contract: {error}");
+            Ok(false)
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! The contract of the merchant directory: merchants, their stores, keys and channel accounts.
+//!
+//! The built-in directory reads the platform's own tables; another can put an existing merchant system in its place.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use sea_orm::DbErr;
+
+use crate::id::{AccountId, MchId, Serial, StoreId};
+pub use crate::store::account::Model as ChannelAccount;
+pub use crate::store::credential::Model as Credential;
+pub use crate::store::merchant::store::Model as Store;
+pub use crate::store::merchant::{Model as Merchant, Standing};
+
+/// A merchant with everything that a payment needs to know of it.
+#[derive(Debug, Clone)]
+pub struct MerchantFile {
+    /// The merchant.
+    pub merchant: Merchant,
+    /// Its stores.
+    pub stores: HashMap<StoreId, Store>,
+    /// Its channel accounts, by id.
+    pub accounts: Vec<ChannelAccount>,
+}
+
+impl MerchantFile {
+    /// The merchant's usable accounts.
+    pub fn usable_accounts(&self) -> impl Iterator<Item = &ChannelAccount> {
+        self.accounts
+            .iter()
+            .filter(|account| account.status == Standing::Active)
+    }
+}
+
+/// Where merchants are looked up.
+#[async_trait]
+pub trait Directory: Send + Sync + 'static {
+    /// The merchant of this number.
+    async fn merchant(&self, mch_id: &MchId) -> Result<Option<Arc<MerchantFile>>, DbErr>;
+
+    /// The key of this serial number.
+    async fn credential(&self, serial: &Serial) -> Result<Option<Arc<Credential>>, DbErr>;
+
+    /// The channel account of this id.
+    async fn account(&self, account: &AccountId) -> Result<Option<Arc<ChannelAccount>>, DbErr>;
+
+    /// Forgets what is cached: something was changed.
+    async fn forget(&self);
+}

@@ -1,0 +1,158 @@
+//! The decision before any money moves: pure, from facts that were loaded at once.
+
+use serde_json::json;
+
+use super::PayAsk;
+use crate::clock::Time;
+use crate::engine::Caps;
+use crate::id::{AccountId, ChannelId, CodeId, ContractNo, MandateId, Uid};
+use crate::merchant::MerchantFile;
+use crate::money::Fen;
+use crate::problem::{Code, Problem};
+use crate::rules::{FeeQuestion, RouteQuestion, Rules, Way};
+use crate::store::payment::Facts;
+use crate::store::user::UserState;
+
+/// Go: by this way, at this fee.
+#[derive(Debug, Clone)]
+pub(super) struct Decision {
+    pub code_id: CodeId,
+    pub uid: Uid,
+    pub channel: ChannelId,
+    pub account: AccountId,
+    pub mandate: MandateId,
+    pub contract: ContractNo,
+    pub handle_sealed: String,
+    pub fee: Fen,
+    pub pins: String,
+}
+
+/// Not: with what the App must be told, where it must.
+#[derive(Debug)]
+pub(super) enum No {
+    /// Refused, and nothing else.
+    Refused(Problem),
+    /// The user has no mandate: the App opens the page on which he signs. The code stays alive.
+    NeedMandate {
+        uid: Uid,
+        code_id: CodeId,
+        chosen: Option<ChannelId>,
+    },
+}
+
+impl From<Problem> for No {
+    fn from(problem: Problem) -> Self {
+        Self::Refused(problem)
+    }
+}
+
+/// Decides. `facts` are those of the newest code with the scanned digits, one row for each usable mandate.
+pub(super) fn decide(
+    ask: &PayAsk,
+    shop: &MerchantFile,
+    facts: &[Facts],
+    rules: &dyn Rules,
+    caps: &Caps,
+    now: Time,
+) -> Result<Decision, No> {
+    let code = facts.first().ok_or_else(|| Problem::new(Code::CodeInvalid))?;
+    let facts = facts.iter().filter(|row| row.code_id == code.code_id);
+    alive(code, shop, now)?;
+    if ask.total_fee > caps.per_payment {
+        return Err(Problem::new(Code::LimitExceeded).fact("limit", "per_payment").into());
+    }
+    let usable: Vec<&Facts> = facts.filter(|row| usable(row, shop, now)).collect();
+    let question = RouteQuestion {
+        mch_id: shop.merchant.mch_id.clone(),
+        store_id: ask.store_id.clone(),
+        amount: ask.total_fee,
+        chosen: code.method.clone(),
+        preferred: code.preferred.clone(),
+        ways: usable.iter().filter_map(|row| way(row)).collect(),
+    };
+    let route = rules.route(&question).map_err(rule_error)?;
+    let chosen = route
+        .answer
+        .as_ref()
+        .and_then(|id| usable.iter().find(|row| row.mandate_id.as_ref() == Some(id)));
+    let Some((row, way, contract, handle)) = chosen.and_then(|row| whole(row)) else {
+        return Err(No::NeedMandate {
+            uid: code.uid.clone(),
+            code_id: code.code_id.clone(),
+            chosen: code.method.clone().or(code.preferred.clone()),
+        });
+    };
+    let agreed_rate = u32::try_from(shop.merchant.fee_rate).unwrap_or(0);
+    let fee_question = FeeQuestion {
+        mch_id: shop.merchant.mch_id.clone(),
+        channel: way.channel.clone(),
+        amount: ask.total_fee,
+        agreed_rate,
+    };
+    let fee = rules.fee(&fee_question).map_err(rule_error)?;
+    if fee.answer > ask.total_fee {
+        return Err(Problem::new(Code::RuleError).into());
+    }
+    let pins = json!({
+        "route": { "version": route.version, "question": question, "answer": route.answer },
+        "fee": { "version": fee.version, "question": fee_question, "answer": fee.answer },
+    });
+    Ok(Decision {
+        code_id: row.code_id.clone(),
+        uid: row.uid.clone(),
+        channel: way.channel,
+        account: way.account,
+        mandate: way.mandate,
+        contract,
+        handle_sealed: handle,
+        fee: fee.answer,
+        pins: pins.to_string(),
+    })
+}
+
+/// Whether the code may still be used. Unknown, expired and superseded are told alike, so that guessing learns nothing; a
+/// used code is told only to who used it.
+fn alive(code: &Facts, shop: &MerchantFile, now: Time) -> Result<(), Problem> {
+    if let Some(user) = &code.used_by {
+        let told = if *user == shop.merchant.mch_id {
+            Code::CodeUsed
+        } else {
+            Code::CodeInvalid
+        };
+        return Err(Problem::new(told));
+    }
+    if code.user_status != UserState::Active {
+        return Err(Problem::new(Code::CodeAccountClosed));
+    }
+    if code.ended_at.is_some() || code.expires_at <= now {
+        return Err(Problem::new(Code::CodeInvalid));
+    }
+    Ok(())
+}
+
+/// Whether a mandate can carry a payment now: its account is in use and its contract has not run out (INV-22).
+fn usable(row: &Facts, shop: &MerchantFile, now: Time) -> bool {
+    let account = |id: &AccountId| shop.usable_accounts().any(|account| account.account_id == *id);
+    row.account_id.as_ref().is_some_and(account)
+        && row.handle_sealed.is_some()
+        && row.contract_expires_at.is_none_or(|at| at > now)
+}
+
+fn way(row: &Facts) -> Option<Way> {
+    Some(Way {
+        channel: row.mandate_channel.clone()?,
+        account: row.account_id.clone()?,
+        mandate: row.mandate_id.clone()?,
+    })
+}
+
+fn whole<'a>(row: &&'a Facts) -> Option<(&'a Facts, Way, ContractNo, String)> {
+    Some((row, way(row)?, row.contract_no.clone()?, row.handle_sealed.clone()?))
+}
+
+fn rule_error(error: crate::rules::RuleError) -> Problem {
+    Problem {
+        source: Some(Box::new(error)),
+        ..Problem::new(Code::RuleError)
+    }
+}

@@ -1,0 +1,47 @@
+//! Payments: one deduction each.
+//!
+//! What must hold: a merchant's number and a code are each debited at most once, for ever (INV-05, INV-06); a payment is
+//! written down before its channel is called (INV-07); SUCCESS, FAILED and CLOSED are final (INV-09), the latter two by
+//! proof; only [`settle`] changes a payment's state, whoever learned the news.
+
+pub mod complete;
+mod decide;
+pub mod find;
+mod open;
+pub mod pay;
+pub mod records;
+mod send;
+pub mod settle;
+mod state;
+
+use crate::id::{OutRequestNo, PayNo, StoreId};
+use crate::money::Fen;
+pub use crate::store::payment::{Model as Payment, PaymentState, ReversalMark};
+pub(crate) use send::reference;
+pub use state::News;
+
+/// What a till asks for.
+#[derive(Debug, Clone)]
+pub struct PayAsk {
+    /// The merchant's number.
+    pub out_request_no: OutRequestNo,
+    /// What was scanned.
+    pub qrcode: String,
+    /// What is bought.
+    pub body: String,
+    /// How much.
+    pub total_fee: Fen,
+    /// A remark.
+    pub extra_data: Option<String>,
+    /// At which store.
+    pub store_id: StoreId,
+}
+
+/// How a merchant names an order: by its own number, by ours, or by both (which must agree).
+#[derive(Debug, Clone)]
+pub struct OrderKey {
+    /// The merchant's number.
+    pub out_request_no: Option<OutRequestNo>,
+    /// Our number.
+    pub pay_no: Option<PayNo>,
+}

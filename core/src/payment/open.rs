@@ -1,0 +1,96 @@
+//! Writing a payment down: everything or nothing, and the database decides (INV-05, INV-06, INV-07, INV-21).
+
+use serde_json::json;
+
+use super::decide::Decision;
+use super::{PayAsk, Payment, PaymentState, ReversalMark};
+use crate::engine::Engine;
+use crate::event::{self, EventKind};
+use crate::id::{MchId, PayNo};
+use crate::money::Fen;
+use crate::problem::{Code, Problem};
+use crate::store;
+
+/// What came of it.
+pub(super) enum Opened {
+    /// Written down: it is ours to send.
+    Fresh(Box<Payment>),
+    /// The number or the code was taken in the meantime.
+    Taken,
+}
+
+/// Consumes the code, takes the number, counts the user's day and writes the payment down as PAYING.
+pub(super) async fn open(
+    engine: &Engine,
+    mch_id: &MchId,
+    ask: PayAsk,
+    code_hash: String,
+    decision: Decision,
+) -> Result<Opened, Problem> {
+    let payment = compose(engine, mch_id, ask, code_hash, decision);
+    let tx = engine.db.begin().await?;
+    let cap = engine.caps.per_user_day;
+    if !store::spend::add(&tx, &payment.uid, payment.day, payment.amount, cap).await? {
+        tx.rollback().await?;
+        return Err(Problem::new(Code::LimitExceeded).fact("limit", "per_user_day"));
+    }
+    let no = Some(payment.pay_no.clone());
+    let written = async {
+        store::request_no::take(&tx, mch_id, &payment.out_request_no, no, payment.created_at).await?;
+        store::payment::insert(&tx, payment.clone()).await
+    };
+    match written.await {
+        Ok(()) => {}
+        Err(error) if store::is_unique_violation(&error) => {
+            tx.rollback().await?;
+            return Ok(Opened::Taken);
+        }
+        Err(error) => return Err(error.into()),
+    }
+    event::about_payment(&tx, EventKind::PaymentPlaced, &payment, json!({}), payment.created_at).await?;
+    tx.commit().await?;
+    engine.live.wake(&payment.uid);
+    tracing::info!(payment = %payment.pay_no, merchant = %mch_id, channel = %payment.channel, amount_fen = payment.amount.get(),
+        "payment {} of {} fen placed at {}", payment.pay_no, payment.amount, payment.channel);
+    Ok(Opened::Fresh(Box::new(payment)))
+}
+
+fn compose(engine: &Engine, mch_id: &MchId, ask: PayAsk, code_hash: String, decision: Decision) -> Payment {
+    let now = engine.clock.now();
+    Payment {
+        pay_no: PayNo::fresh(&*engine.clock, &*engine.random),
+        mch_id: mch_id.clone(),
+        out_request_no: ask.out_request_no,
+        store_id: ask.store_id,
+        uid: decision.uid,
+        code_id: decision.code_id,
+        code_hash,
+        channel: decision.channel,
+        account_id: decision.account,
+        mandate_id: decision.mandate,
+        contract_no: decision.contract,
+        body: ask.body,
+        extra_data: ask.extra_data,
+        amount: ask.total_fee,
+        coupon: Fen::ZERO,
+        fee: decision.fee,
+        state: PaymentState::Paying,
+        reason: None,
+        reason_text: None,
+        channel_no: None,
+        pins: decision.pins,
+        day: now.day(),
+        created_at: now,
+        paid_at: None,
+        ended_at: None,
+        sends: 1,
+        send_until: now.plus(engine.caps.send_lease),
+        // While the till waits, the one who sends also asks; after that the completer does.
+        next_look_at: Some(now.plus(engine.caps.till_wait)),
+        looks: 0,
+        absent_since: None,
+        refund_reserved: Fen::ZERO,
+        refunded: Fen::ZERO,
+        reversal: ReversalMark::None,
+    }
+}

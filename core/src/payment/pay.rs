@@ -1,0 +1,196 @@
+//! The story of a payment, from the scan to the answer.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::decide::{No, decide};
+use super::open::{Opened, open};
+use super::send::send;
+use super::{PayAsk, Payment, PaymentState};
+use crate::code;
+use crate::engine::Engine;
+use crate::event::{self, EventKind};
+use crate::id::{ChannelId, CodeId, MchId, Uid};
+use crate::limit;
+use crate::merchant::{MerchantFile, Standing};
+use crate::problem::{Code, Problem};
+use crate::store;
+
+/// Deducts by a scanned code, and answers within the till's time: SUCCESS, FAILED, or PAYING where the outcome is not known
+/// yet. A repeat of a number with the same parameters answers the payment's present state, for ever.
+///
+/// # Errors
+/// A [`Problem`] when nothing was deducted and nothing will be, by this number or at all.
+pub async fn pay(engine: &Arc<Engine>, mch_id: &MchId, ask: PayAsk) -> Result<Payment, Problem> {
+    let shop = shop(engine, mch_id, &ask).await?;
+    let code_hash = code::issue::scanned_hash(engine, mch_id, &ask.qrcode)?;
+    let facts = store::payment::facts(engine.db.read(), &code_hash, mch_id).await?;
+    let decision = match decide(&ask, &shop, &facts, &*engine.rules, &engine.caps, engine.clock.now()) {
+        Ok(decision) => decision,
+        Err(no) => return refuse(engine, &shop, &ask, &code_hash, no).await,
+    };
+    fail::fail_point!("K1");
+
+    let handle_sealed = decision.handle_sealed.clone();
+    let payment = match open(engine, mch_id, ask.clone(), code_hash.clone(), decision).await {
+        Ok(Opened::Fresh(payment)) => *payment,
+        // Somebody was faster: with this very number, or with this code.
+        Ok(Opened::Taken) => {
+            let used = No::Refused(code_taken(engine, mch_id, &facts).await?);
+            return refuse(engine, &shop, &ask, &code_hash, used).await;
+        }
+        Err(problem) => return refuse(engine, &shop, &ask, &code_hash, No::Refused(problem)).await,
+    };
+    fail::fail_point!("K2");
+
+    answer_in_time(engine, payment, Some(handle_sealed)).await
+}
+
+/// The merchant and its store, both in use.
+async fn shop(engine: &Engine, mch_id: &MchId, ask: &PayAsk) -> Result<Arc<MerchantFile>, Problem> {
+    let shop = engine
+        .directory
+        .merchant(mch_id)
+        .await?
+        .ok_or_else(|| Problem::new(Code::MerchantDisabled))?;
+    if shop.merchant.status != Standing::Active {
+        return Err(Problem::new(Code::MerchantDisabled));
+    }
+    match shop.stores.get(&ask.store_id).map(|store| store.status) {
+        Some(Standing::Active) => Ok(shop),
+        Some(Standing::Disabled) => Err(Problem::new(Code::StoreDisabled)),
+        None => Err(Problem::new(Code::StoreUnknown).at("store_id")),
+    }
+}
+
+/// A refusal counts only for a new number: one that was used before answers what became of it.
+async fn refuse(
+    engine: &Arc<Engine>,
+    shop: &MerchantFile,
+    ask: &PayAsk,
+    code_hash: &str,
+    no: No,
+) -> Result<Payment, Problem> {
+    let mch_id = &shop.merchant.mch_id;
+    if let Some(owner) = store::request_no::find(engine.db.write(), mch_id, &ask.out_request_no).await? {
+        let Some(pay_no) = owner.pay_no else {
+            return Err(Problem::new(Code::OrderClosed));
+        };
+        let payment = store::payment::find(engine.db.write(), &pay_no).await?;
+        return repeat(
+            engine,
+            payment.ok_or_else(|| Problem::new(Code::Internal))?,
+            ask,
+            code_hash,
+        )
+        .await;
+    }
+    match no {
+        No::Refused(problem) => Err(problem),
+        No::NeedMandate { uid, code_id, chosen } => {
+            tell_need_of_mandate(engine, shop, &uid, code_id, chosen.as_ref()).await?;
+            Err(Problem::new(Code::NeedMandate))
+        }
+    }
+}
+
+/// The same number again: the same parameters are answered, others are refused and change nothing (INV-10).
+async fn repeat(engine: &Arc<Engine>, payment: Payment, ask: &PayAsk, code_hash: &str) -> Result<Payment, Problem> {
+    let differs = [
+        ("total_fee", payment.amount != ask.total_fee),
+        ("qrcode", payment.code_hash != code_hash),
+        ("store_id", payment.store_id != ask.store_id),
+        ("body", payment.body != ask.body),
+        ("extra_data", payment.extra_data != ask.extra_data),
+    ];
+    if let Some((field, _)) = differs.iter().find(|(_, differs)| *differs) {
+        return Err(Problem::new(Code::OutRequestNoConflict).at(*field));
+    }
+    if payment.state != PaymentState::Paying {
+        return Ok(payment);
+    }
+    // Whoever wrote it down may have died before he sent it. A repeat soon after takes his place, under the same number.
+    let now = engine.clock.now();
+    let may_resume = now < payment.created_at.plus(limit::RESUME_WINDOW);
+    let until = now.plus(engine.caps.send_lease);
+    if may_resume && store::payment::take_send(engine.db.write(), &payment.pay_no, now, until).await? {
+        let payment = store::payment::find(engine.db.write(), &payment.pay_no)
+            .await?
+            .unwrap_or(payment);
+        return answer_in_time(engine, payment, None).await;
+    }
+    wait_for_end(engine, payment).await
+}
+
+/// Sends in the background, so that a till that hangs up cannot stop it half way, and answers when it has ended or when
+/// the till's time is over.
+async fn answer_in_time(
+    engine: &Arc<Engine>,
+    payment: Payment,
+    handle_sealed: Option<String>,
+) -> Result<Payment, Problem> {
+    let pay_no = payment.pay_no.clone();
+    let sending = tokio::spawn(send(Arc::clone(engine), payment, handle_sealed));
+    if let Ok(Ok(Err(problem))) = tokio::time::timeout(engine.caps.till_wait, sending).await {
+        // The payment stands; whatever went wrong, the completer finds out how it ends.
+        tracing::error!(payment = %pay_no, error = %problem, "sending payment {pay_no} broke off: {problem}");
+    }
+    fail::fail_point!("K5");
+    let payment = store::payment::find(engine.db.write(), &pay_no).await?;
+    payment.ok_or_else(|| Problem::new(Code::Internal))
+}
+
+/// Somebody else is sending it: waits for the end as long as a till waits.
+async fn wait_for_end(engine: &Engine, payment: Payment) -> Result<Payment, Problem> {
+    let mut news = engine.live.listen(&payment.uid);
+    let deadline = tokio::time::Instant::now() + engine.caps.till_wait;
+    loop {
+        let present = store::payment::find(engine.db.write(), &payment.pay_no).await?;
+        let present = present.ok_or_else(|| Problem::new(Code::Internal))?;
+        if present.state != PaymentState::Paying || tokio::time::timeout_at(deadline, news.recv()).await.is_err() {
+            return Ok(present);
+        }
+    }
+}
+
+/// The code was taken between reading and writing: by this merchant or by another.
+async fn code_taken(engine: &Engine, mch_id: &MchId, facts: &[store::payment::Facts]) -> Result<Problem, Problem> {
+    let Some(code) = facts.first() else {
+        return Ok(Problem::new(Code::CodeInvalid));
+    };
+    let user = store::payment::by_code(engine.db.write(), &code.code_id).await?;
+    let ours = user.is_some_and(|payment| payment.mch_id == *mch_id);
+    Ok(Problem::new(if ours { Code::CodeUsed } else { Code::CodeInvalid }))
+}
+
+/// Tells the App at once that the user must sign; the code is not consumed.
+async fn tell_need_of_mandate(
+    engine: &Engine,
+    shop: &MerchantFile,
+    uid: &Uid,
+    code_id: CodeId,
+    chosen: Option<&ChannelId>,
+) -> Result<(), Problem> {
+    let mut channels: Vec<&ChannelId> = shop.usable_accounts().map(|account| &account.channel).collect();
+    channels.dedup();
+    let payload = json!({
+        "mch_id": shop.merchant.mch_id,
+        "merchant_name": shop.merchant.name,
+        "chosen": chosen,
+        "channels": channels,
+    });
+    let tx = engine.db.begin().await?;
+    event::push(
+        &tx,
+        EventKind::MandateNeeded,
+        uid,
+        Some(code_id),
+        &payload,
+        engine.clock.now(),
+    )
+    .await?;
+    tx.commit().await?;
+    engine.live.wake(uid);
+    Ok(())
+}

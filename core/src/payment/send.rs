@@ -1,0 +1,116 @@
+//! Sending a payment to its channel, and waiting for the outcome inside the till's time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{News, Payment, PaymentState, settle};
+use crate::channel::{CallError, DeductQuestion, Hint, Outcome, PaymentRef, Refusal};
+use crate::engine::Engine;
+use crate::mandate;
+use crate::problem::{Code, Problem};
+use crate::store;
+use crate::vault::Place;
+
+/// How a channel is asked about a payment.
+pub(crate) fn reference(payment: &Payment) -> PaymentRef {
+    PaymentRef {
+        no: payment.pay_no.clone(),
+        at: payment.created_at,
+        amount: payment.amount,
+        channel_no: payment.channel_no.clone(),
+    }
+}
+
+/// Calls the channel, outside any transaction, and passes what it says through the gate.
+pub(super) async fn send(engine: Arc<Engine>, payment: Payment, handle_sealed: Option<String>) -> Result<(), Problem> {
+    let handle = handle(&engine, &payment, handle_sealed).await?;
+    let question = DeductQuestion {
+        no: payment.pay_no.clone(),
+        at: payment.created_at,
+        amount: payment.amount,
+        body: payment.body.clone(),
+        store: payment.store_id.0.clone(),
+        contract_handle: handle,
+    };
+    let channel = engine.adapter_of(&payment.account_id).await?;
+    let called = channel.deduct(&question).await;
+    fail::fail_point!("K4");
+    let news = match called {
+        Ok(Outcome::Done(paid)) => Some(News::Paid(paid)),
+        Ok(Outcome::Refused(refusal)) => {
+            if refusal.hint == Hint::ContractGone {
+                mandate::recheck(&engine, &payment.contract_no).await;
+            }
+            Some(News::Failed(refusal))
+        }
+        Ok(Outcome::Pending) => None,
+        // Nothing left this machine, and nobody else has sent it: there is no debit and there will be none.
+        Err(CallError::NotSent(why)) if payment.sends == 1 => Some(News::Failed(unreachable(why))),
+        Err(error) => {
+            tracing::warn!(payment = %payment.pay_no, channel = %payment.channel, %error,
+                "payment {}: {error}", payment.pay_no);
+            None
+        }
+    };
+    match news {
+        Some(news) => settle::settle(&engine, &payment.pay_no, &news).await.map(|_| ()),
+        None => ask_until_known(&engine, &payment).await,
+    }
+}
+
+fn unreachable(why: String) -> Refusal {
+    Refusal {
+        code: "CHANNEL_UNREACHABLE".to_owned(),
+        text: why,
+        hint: Hint::None,
+    }
+}
+
+/// The handle that the deduction must name.
+async fn handle(engine: &Engine, payment: &Payment, sealed: Option<String>) -> Result<String, Problem> {
+    let sealed = match sealed {
+        Some(sealed) => sealed,
+        None => {
+            let contract = store::contract::find(engine.db.read(), &payment.contract_no).await?;
+            contract
+                .and_then(|contract| contract.handle_sealed)
+                .ok_or_else(|| Problem::new(Code::Internal))?
+        }
+    };
+    let place = Place {
+        table: "contract",
+        column: "handle_sealed",
+        row: payment.contract_no.as_str(),
+    };
+    engine.unseal(place, &sealed)
+}
+
+/// Accepted is not paid: asks on the channel's cadence until the outcome is known or the till's time is over. A
+/// notification that comes first ends the waiting at once.
+async fn ask_until_known(engine: &Engine, payment: &Payment) -> Result<(), Problem> {
+    let channel = engine.adapter_of(&payment.account_id).await?;
+    let deadline = tokio::time::Instant::now() + engine.caps.till_wait;
+    let mut news = engine.live.listen(&payment.uid);
+    for wait in channel.cadence().payment {
+        let next = tokio::time::Instant::now() + wait.max(Duration::from_millis(50));
+        if next >= deadline {
+            break;
+        }
+        let _ = tokio::time::timeout_at(next, news.recv()).await;
+        let present = store::payment::find(engine.db.read(), &payment.pay_no).await?;
+        if present.is_none_or(|present| present.state != PaymentState::Paying) {
+            return Ok(());
+        }
+        match channel.query_payment(&reference(payment)).await {
+            Ok(standing) => {
+                if let Some(known) = News::from_standing(&standing) {
+                    return settle::settle(engine, &payment.pay_no, &known).await.map(|_| ());
+                }
+            }
+            Err(error) => {
+                tracing::warn!(payment = %payment.pay_no, %error, "asking about payment {}: {error}", payment.pay_no);
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,35 @@
+//! The tables: one file each, columns first, then named statements. SQL lives here and in the migrations, nowhere else.
+//!
+//! A model is the domain's own struct, re-exported under its noun; entities and columns stay in here, so that no other
+//! room can query. What must happen inside a transaction takes `&DatabaseTransaction`.
+#![expect(
+    unreachable_pub,
+    reason = "the room is private; its models are public because their nouns re-export them"
+)]
+
+pub mod account;
+pub mod alarm;
+pub mod block;
+pub mod code;
+pub mod contract;
+pub mod credential;
+pub mod data_key;
+pub mod db;
+pub mod entry;
+pub mod event;
+pub mod job;
+pub mod mandate;
+pub mod merchant;
+pub mod nonce;
+pub mod notice;
+pub mod payment;
+pub mod platform_key;
+pub mod preference;
+pub mod refund;
+pub mod request_no;
+pub mod reversal;
+pub mod revocation;
+pub mod spend;
+pub mod user;
+
+pub use db::{Db, is_unique_violation};

@@ -1,0 +1,49 @@
+//! What may be used once: nonces of requests, proofs of devices.
+
+use sea_orm::ActiveValue::Set;
+use sea_orm::entity::prelude::*;
+
+use super::is_unique_violation;
+use crate::clock::Time;
+
+/// Something that was used.
+#[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "nonce")]
+pub struct Model {
+    /// Within what it is unique: a credential, a device.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub scope: String,
+    /// The value.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub nonce: String,
+    /// Until when it is remembered.
+    pub expires_at: Time,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+/// Uses it; `false` when it was used before.
+pub async fn use_once(db: &impl ConnectionTrait, scope: &str, nonce: &str, expires_at: Time) -> Result<bool, DbErr> {
+    let row = ActiveModel {
+        scope: Set(scope.to_owned()),
+        nonce: Set(nonce.to_owned()),
+        expires_at: Set(expires_at),
+    };
+    match Entity::insert(row).exec_without_returning(db).await {
+        Ok(_) => Ok(true),
+        Err(error) if is_unique_violation(&error) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Forgets what expired.
+pub async fn forget_before(db: &impl ConnectionTrait, now: Time) -> Result<u64, DbErr> {
+    Ok(Entity::delete_many()
+        .filter(Column::ExpiresAt.lt(now))
+        .exec(db)
+        .await?
+        .rows_affected)
+}

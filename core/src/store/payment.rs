@@ -1,0 +1,490 @@
+//! Payments.
+
+use sea_orm::entity::prelude::*;
+use sea_orm::sea_query::ExprTrait as _;
+use sea_orm::sea_query::{self, Query};
+use sea_orm::{FromQueryResult, IntoActiveModel, QueryOrder, QuerySelect};
+use serde::Serialize;
+
+use super::contract::MandateState;
+use super::user::UserState;
+use super::{code, contract, mandate, preference, user};
+use crate::channel::Paid;
+use crate::clock::{Day, Time};
+use crate::id::{AccountId, ChannelId, CodeId, ContractNo, MandateId, MchId, OutRequestNo, PayNo, StoreId, Uid};
+use crate::money::Fen;
+
+/// How a payment stands. SUCCESS, FAILED and CLOSED are final; the latter two stand on proof.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize)]
+#[sea_orm(
+    rs_type = "String",
+    db_type = "String(StringLen::N(16))",
+    rename_all = "SCREAMING_SNAKE_CASE"
+)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum PaymentState {
+    /// Written down; the outcome is not known yet.
+    Paying,
+    /// Paid.
+    Success,
+    /// Refused or failed at the channel.
+    Failed,
+    /// Revoked, expired or never arrived.
+    Closed,
+}
+
+/// Whether a payment is being or was reversed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumIter, DeriveActiveEnum, Serialize)]
+#[sea_orm(
+    rs_type = "String",
+    db_type = "String(StringLen::N(16))",
+    rename_all = "SCREAMING_SNAKE_CASE"
+)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum ReversalMark {
+    /// No.
+    None,
+    /// Asked for; refunds are not possible any more.
+    Asked,
+    /// Done.
+    Done,
+}
+
+/// A payment.
+#[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "payment")]
+pub struct Model {
+    /// Its number: `pay_out_trade_no`, also at the channel.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub pay_no: PayNo,
+    /// Who is paid.
+    pub mch_id: MchId,
+    /// The merchant's number.
+    pub out_request_no: OutRequestNo,
+    /// At which store.
+    pub store_id: StoreId,
+    /// Who pays.
+    pub uid: Uid,
+    /// With which code; unique, so a code is used once, ever.
+    pub code_id: CodeId,
+    /// Keyed hash of the digits that the till sent, to tell a repeat from a conflict.
+    pub code_hash: String,
+    /// Through which channel.
+    pub channel: ChannelId,
+    /// Through which account.
+    pub account_id: AccountId,
+    /// By which mandate.
+    pub mandate_id: MandateId,
+    /// On which contract.
+    pub contract_no: ContractNo,
+    /// What is bought, in the merchant's words.
+    pub body: String,
+    /// The merchant's remark.
+    pub extra_data: Option<String>,
+    /// How much.
+    pub amount: Fen,
+    /// The part that coupons paid.
+    pub coupon: Fen,
+    /// The platform's fee, decided before the debit.
+    pub fee: Fen,
+    /// How it stands.
+    pub state: PaymentState,
+    /// Why it failed or was closed: a stable word.
+    pub reason: Option<String>,
+    /// The same in the channel's words, for operators.
+    pub reason_text: Option<String>,
+    /// The channel's number.
+    pub channel_no: Option<String>,
+    /// Rule versions, inputs and outputs that decided route and fee, as JSON.
+    pub pins: String,
+    /// The China day on which it was written down: the day of the user's cap.
+    pub day: Day,
+    /// When it was written down.
+    pub created_at: Time,
+    /// When the channel took the money.
+    pub paid_at: Option<Time>,
+    /// When it reached its end.
+    pub ended_at: Option<Time>,
+    /// How many senders there were so far.
+    pub sends: i32,
+    /// Until when the present sender may be sending.
+    pub send_until: Time,
+    /// When the channel is to be asked.
+    pub next_look_at: Option<Time>,
+    /// How often it was asked.
+    pub looks: i32,
+    /// Since when the channel says, without a break, that it knows no such order.
+    pub absent_since: Option<Time>,
+    /// Refunds done and in progress.
+    pub refund_reserved: Fen,
+    /// Refunds done.
+    pub refunded: Fen,
+    /// Whether it is being or was reversed.
+    pub reversal: ReversalMark,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+/// What is known about a code at the moment of a payment: the code, its user, its use, and one row for each usable mandate.
+#[derive(Debug, Clone, FromQueryResult)]
+pub struct Facts {
+    /// The code.
+    pub code_id: CodeId,
+    /// Its user.
+    pub uid: Uid,
+    /// The method chosen for the code.
+    pub method: Option<ChannelId>,
+    /// Until when it may be used.
+    pub expires_at: Time,
+    /// When it ended before that.
+    pub ended_at: Option<Time>,
+    /// How the user's account stands.
+    pub user_status: UserState,
+    /// The merchant that used the code, if one did.
+    pub used_by: Option<MchId>,
+    /// The method chosen for this merchant.
+    pub preferred: Option<ChannelId>,
+    /// A usable mandate with this merchant.
+    pub mandate_id: Option<MandateId>,
+    /// Its channel.
+    pub mandate_channel: Option<ChannelId>,
+    /// Its account.
+    pub account_id: Option<AccountId>,
+    /// Its contract.
+    pub contract_no: Option<ContractNo>,
+    /// The contract's handle, sealed.
+    pub handle_sealed: Option<String>,
+    /// When the contract ends by itself.
+    pub contract_expires_at: Option<Time>,
+}
+
+/// Loads the facts about the newest code with these digits, in one round trip. Rows of older codes with the same digits
+/// come behind.
+pub async fn facts(db: &impl ConnectionTrait, code_hash: &str, mch_id: &MchId) -> Result<Vec<Facts>, DbErr> {
+    use code::{Column as C, Entity as Codes};
+    use contract::{Column as K, Entity as Contracts};
+    use mandate::{Column as M, Entity as Mandates};
+    use preference::{Column as P, Entity as Preferences};
+    use user::{Column as U, Entity as Users};
+
+    let select = Query::select()
+        .columns([
+            (Codes, C::CodeId),
+            (Codes, C::Uid),
+            (Codes, C::Method),
+            (Codes, C::ExpiresAt),
+            (Codes, C::EndedAt),
+        ])
+        .expr_as(Expr::col((Users, U::Status)), "user_status")
+        .expr_as(Expr::col((Entity, Column::MchId)), "used_by")
+        .expr_as(Expr::col((Preferences, P::Channel)), "preferred")
+        .columns([
+            (Mandates, M::MandateId),
+            (Mandates, M::AccountId),
+            (Mandates, M::ContractNo),
+        ])
+        .expr_as(Expr::col((Mandates, M::Channel)), "mandate_channel")
+        .column((Contracts, K::HandleSealed))
+        .expr_as(Expr::col((Contracts, K::ExpiresAt)), "contract_expires_at")
+        .from(Codes)
+        .inner_join(Users, Expr::col((Users, U::Uid)).equals((Codes, C::Uid)))
+        .left_join(Entity, Expr::col((Entity, Column::CodeId)).equals((Codes, C::CodeId)))
+        .left_join(
+            Preferences,
+            Expr::col((Preferences, P::Uid))
+                .equals((Codes, C::Uid))
+                .and(Expr::col((Preferences, P::MchId)).eq(mch_id.clone())),
+        )
+        .left_join(
+            Mandates,
+            Expr::col((Mandates, M::Living))
+                .equals((Codes, C::Uid))
+                .and(Expr::col((Mandates, M::MchId)).eq(mch_id.clone()))
+                .and(Expr::col((Mandates, M::State)).eq(MandateState::Active.to_value())),
+        )
+        .left_join(
+            Contracts,
+            Expr::col((Contracts, K::ContractNo)).equals((Mandates, M::ContractNo)),
+        )
+        .and_where(Expr::col((Codes, C::CodeHash)).eq(code_hash))
+        .order_by((Codes, C::IssuedAt), sea_query::Order::Desc)
+        .order_by((Mandates, M::CreatedAt), sea_query::Order::Asc)
+        .to_owned();
+    let rows = db.query_all(&select).await?;
+    rows.iter().map(|row| Facts::from_query_result(row, "")).collect()
+}
+
+/// Writes a payment down.
+pub async fn insert(db: &impl ConnectionTrait, payment: Model) -> Result<(), DbErr> {
+    Entity::insert(payment.into_active_model())
+        .exec_without_returning(db)
+        .await
+        .map(|_| ())
+}
+
+/// The payment of this number.
+pub async fn find(db: &impl ConnectionTrait, pay_no: &PayNo) -> Result<Option<Model>, DbErr> {
+    Entity::find_by_id(pay_no.clone()).one(db).await
+}
+
+/// The merchant's payment of this number of ours.
+pub async fn of_merchant(db: &impl ConnectionTrait, mch_id: &MchId, pay_no: &PayNo) -> Result<Option<Model>, DbErr> {
+    Entity::find_by_id(pay_no.clone())
+        .filter(Column::MchId.eq(mch_id.clone()))
+        .one(db)
+        .await
+}
+
+/// The merchant's payment of this number of the merchant.
+pub async fn by_request(
+    db: &impl ConnectionTrait,
+    mch_id: &MchId,
+    out_request_no: &OutRequestNo,
+) -> Result<Option<Model>, DbErr> {
+    Entity::find()
+        .filter(Column::MchId.eq(mch_id.clone()))
+        .filter(Column::OutRequestNo.eq(out_request_no.clone()))
+        .one(db)
+        .await
+}
+
+/// The user's payment of this number.
+pub async fn of_user(db: &impl ConnectionTrait, uid: &Uid, pay_no: &PayNo) -> Result<Option<Model>, DbErr> {
+    Entity::find_by_id(pay_no.clone())
+        .filter(Column::Uid.eq(uid.clone()))
+        .one(db)
+        .await
+}
+
+/// The payment made with this code.
+pub async fn by_code(db: &impl ConnectionTrait, code_id: &CodeId) -> Result<Option<Model>, DbErr> {
+    Entity::find().filter(Column::CodeId.eq(code_id.clone())).one(db).await
+}
+
+/// The user's payments in a span of time, the newest first, before a position.
+pub async fn records(
+    db: &impl ConnectionTrait,
+    uid: &Uid,
+    span: (Time, Time),
+    before: Option<(Time, PayNo)>,
+    limit: u64,
+) -> Result<Vec<Model>, DbErr> {
+    let mut query = Entity::find()
+        .filter(Column::Uid.eq(uid.clone()))
+        .filter(Column::CreatedAt.gte(span.0))
+        .filter(Column::CreatedAt.lt(span.1));
+    if let Some((at, no)) = before {
+        let older = Column::CreatedAt
+            .lt(at)
+            .or(Column::CreatedAt.eq(at).and(Column::PayNo.lt(no)));
+        query = query.filter(older);
+    }
+    query
+        .order_by_desc(Column::CreatedAt)
+        .order_by_desc(Column::PayNo)
+        .limit(limit)
+        .all(db)
+        .await
+}
+
+/// An end that a payment reaches.
+#[derive(Debug, Clone)]
+pub struct End<'a> {
+    /// SUCCESS, FAILED or CLOSED.
+    pub state: PaymentState,
+    /// What the channel says of the money, on SUCCESS.
+    pub paid: Option<&'a Paid>,
+    /// Why not, on FAILED and CLOSED.
+    pub reason: Option<(&'a str, &'a str)>,
+    /// When.
+    pub at: Time,
+}
+
+/// Ends a payment that is PAYING; `false` when it is not any more. The compare-and-set of the one gate.
+pub async fn end(db: &impl ConnectionTrait, pay_no: &PayNo, end: End<'_>) -> Result<bool, DbErr> {
+    let mut update = Entity::update_many()
+        .col_expr(Column::State, Expr::value(end.state))
+        .col_expr(Column::EndedAt, Expr::value(end.at))
+        .col_expr(Column::NextLookAt, Expr::value(Option::<i64>::None));
+    if let Some(paid) = end.paid {
+        update = update
+            .col_expr(Column::ChannelNo, Expr::value(paid.channel_no.clone()))
+            .col_expr(Column::Coupon, Expr::value(paid.coupon))
+            .col_expr(Column::PaidAt, Expr::value(paid.paid_at));
+    }
+    if let Some((reason, text)) = end.reason {
+        update = update
+            .col_expr(Column::Reason, Expr::value(reason))
+            .col_expr(Column::ReasonText, Expr::value(text));
+    }
+    let done = update
+        .filter(Column::PayNo.eq(pay_no.clone()))
+        .filter(Column::State.eq(PaymentState::Paying))
+        .exec(db)
+        .await?;
+    Ok(done.rows_affected == 1)
+}
+
+/// Notes the channel's number of money that came for a payment which had ended without it.
+pub async fn note_late(db: &impl ConnectionTrait, pay_no: &PayNo, channel_no: &str) -> Result<(), DbErr> {
+    Entity::update_many()
+        .col_expr(Column::ChannelNo, Expr::value(channel_no))
+        .filter(Column::PayNo.eq(pay_no.clone()))
+        .exec(db)
+        .await
+        .map(|_| ())
+}
+
+/// Takes the right to send a payment whose sender's time is over; `false` when somebody else has it or it has ended.
+pub async fn take_send(db: &impl ConnectionTrait, pay_no: &PayNo, now: Time, until: Time) -> Result<bool, DbErr> {
+    let done = Entity::update_many()
+        .col_expr(Column::Sends, Expr::col(Column::Sends).add(1))
+        .col_expr(Column::SendUntil, Expr::value(until))
+        .col_expr(Column::AbsentSince, Expr::value(Option::<i64>::None))
+        .filter(Column::PayNo.eq(pay_no.clone()))
+        .filter(Column::State.eq(PaymentState::Paying))
+        .filter(Column::Reversal.eq(ReversalMark::None))
+        .filter(Column::SendUntil.lte(now))
+        .exec(db)
+        .await?;
+    Ok(done.rows_affected == 1)
+}
+
+/// Sets when the channel is asked next, and since when it knows nothing.
+pub async fn look_again(
+    db: &impl ConnectionTrait,
+    pay_no: &PayNo,
+    at: Time,
+    absent_since: Option<Time>,
+) -> Result<(), DbErr> {
+    Entity::update_many()
+        .col_expr(Column::NextLookAt, Expr::value(at))
+        .col_expr(Column::Looks, Expr::col(Column::Looks).add(1))
+        .col_expr(Column::AbsentSince, Expr::value(absent_since))
+        .filter(Column::PayNo.eq(pay_no.clone()))
+        .filter(Column::State.eq(PaymentState::Paying))
+        .exec(db)
+        .await
+        .map(|_| ())
+}
+
+/// Payments about which the channel is to be asked.
+pub async fn due(db: &impl ConnectionTrait, now: Time, limit: u64) -> Result<Vec<Model>, DbErr> {
+    Entity::find()
+        .filter(Column::NextLookAt.lte(now))
+        .filter(Column::State.eq(PaymentState::Paying))
+        // A payment that is being reversed is asked about by its reversal.
+        .filter(Column::Reversal.eq(ReversalMark::None))
+        .order_by_asc(Column::NextLookAt)
+        .limit(limit)
+        .all(db)
+        .await
+}
+
+/// Reserves a part of a paid payment for a refund; `false` when it does not fit any more (not paid, reversed, too much).
+pub async fn reserve_refund(db: &impl ConnectionTrait, pay_no: &PayNo, amount: Fen) -> Result<bool, DbErr> {
+    let done = Entity::update_many()
+        .col_expr(Column::RefundReserved, Expr::col(Column::RefundReserved).add(amount))
+        .filter(Column::PayNo.eq(pay_no.clone()))
+        .filter(Column::State.eq(PaymentState::Success))
+        .filter(Column::Reversal.eq(ReversalMark::None))
+        .filter(
+            Expr::col(Column::RefundReserved)
+                .add(amount)
+                .lte(Expr::col(Column::Amount)),
+        )
+        .exec(db)
+        .await?;
+    Ok(done.rows_affected == 1)
+}
+
+/// Gives a reserved part free again: the refund did not come about.
+pub async fn release_refund(db: &impl ConnectionTrait, pay_no: &PayNo, amount: Fen) -> Result<(), DbErr> {
+    Entity::update_many()
+        .col_expr(Column::RefundReserved, Expr::col(Column::RefundReserved).sub(amount))
+        .filter(Column::PayNo.eq(pay_no.clone()))
+        .exec(db)
+        .await
+        .map(|_| ())
+}
+
+/// Counts a reserved part as refunded.
+pub async fn count_refunded(db: &impl ConnectionTrait, pay_no: &PayNo, amount: Fen) -> Result<(), DbErr> {
+    Entity::update_many()
+        .col_expr(Column::Refunded, Expr::col(Column::Refunded).add(amount))
+        .filter(Column::PayNo.eq(pay_no.clone()))
+        .exec(db)
+        .await
+        .map(|_| ())
+}
+
+/// Marks a payment as being reversed; `false` when there are refunds or a reversal already, or it failed or was closed.
+pub async fn ask_reversal(db: &impl ConnectionTrait, pay_no: &PayNo) -> Result<bool, DbErr> {
+    mark(db, pay_no, ReversalMark::None, ReversalMark::Asked).await
+}
+
+/// Marks a payment whose reversal has ended: done, or refused (then refunds are possible again).
+pub async fn end_reversal(db: &impl ConnectionTrait, pay_no: &PayNo, done: bool) -> Result<bool, DbErr> {
+    mark(
+        db,
+        pay_no,
+        ReversalMark::Asked,
+        if done { ReversalMark::Done } else { ReversalMark::None },
+    )
+    .await
+}
+
+async fn mark(db: &impl ConnectionTrait, pay_no: &PayNo, from: ReversalMark, to: ReversalMark) -> Result<bool, DbErr> {
+    let done = Entity::update_many()
+        .col_expr(Column::Reversal, Expr::value(to))
+        .filter(Column::PayNo.eq(pay_no.clone()))
+        .filter(Column::Reversal.eq(from))
+        .filter(Column::RefundReserved.eq(Fen::ZERO))
+        .exec(db)
+        .await?;
+    Ok(done.rows_affected == 1)
+}
+
+/// A merchant's paid payments of a day, counted and summed per channel.
+#[derive(Debug, Clone, FromQueryResult)]
+pub struct ChannelTotal {
+    /// The channel.
+    pub channel: ChannelId,
+    /// How many.
+    pub count: i64,
+    /// How much together.
+    pub amount: Option<Fen>,
+}
+
+/// Totals of payments that were booked as paid between two moments, per channel.
+pub async fn paid_totals(
+    db: &impl ConnectionTrait,
+    mch_id: &MchId,
+    span: (Time, Time),
+) -> Result<Vec<ChannelTotal>, DbErr> {
+    Entity::find()
+        .select_only()
+        .column(Column::Channel)
+        .column_as(Column::PayNo.count(), "count")
+        .column_as(Expr::col(Column::Amount).sum().cast_as("bigint"), "amount")
+        .filter(Column::MchId.eq(mch_id.clone()))
+        .filter(Column::State.eq(PaymentState::Success))
+        .filter(Column::EndedAt.gte(span.0))
+        .filter(Column::EndedAt.lt(span.1))
+        .group_by(Column::Channel)
+        .into_model()
+        .all(db)
+        .await
+}
+
+/// All payments after a position, in order of their numbers: for checks that read everything in pages.
+pub async fn page_after(db: &impl ConnectionTrait, after: Option<PayNo>, limit: u64) -> Result<Vec<Model>, DbErr> {
+    let mut query = Entity::find();
+    if let Some(after) = after {
+        query = query.filter(Column::PayNo.gt(after));
+    }
+    query.order_by_asc(Column::PayNo).limit(limit).all(db).await
+}

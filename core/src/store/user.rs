@@ -1,0 +1,86 @@
+//! Users of the App who opened the consumption code.
+
+use sea_orm::entity::prelude::*;
+use sea_orm::sea_query::ExprTrait as _;
+use sea_orm::{IntoActiveModel, sea_query::OnConflict};
+use serde::Serialize;
+
+use crate::clock::Time;
+use crate::id::Uid;
+
+/// How a user's code account stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumIter, DeriveActiveEnum, Serialize)]
+#[sea_orm(
+    rs_type = "String",
+    db_type = "String(StringLen::N(16))",
+    rename_all = "SCREAMING_SNAKE_CASE"
+)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum UserState {
+    /// Open: codes are issued.
+    Active,
+    /// Closed by the user; may be opened again.
+    Closed,
+    /// Frozen by an operator.
+    Frozen,
+}
+
+/// A user.
+#[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "app_user")]
+pub struct Model {
+    /// The App's number of the user.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub uid: Uid,
+    /// How the account stands.
+    pub status: UserState,
+    /// The phone, sealed.
+    pub phone_sealed: Option<String>,
+    /// The phone's blind index.
+    pub phone_index: Option<String>,
+    /// When it was opened (last).
+    pub opened_at: Time,
+    /// When it was closed, while it is.
+    pub closed_at: Option<Time>,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+/// Opens an account, for the first time or again; a frozen one stays frozen.
+pub async fn open(db: &impl ConnectionTrait, user: Model) -> Result<(), DbErr> {
+    let conflict = OnConflict::column(Column::Uid)
+        .update_columns([
+            Column::Status,
+            Column::PhoneSealed,
+            Column::PhoneIndex,
+            Column::OpenedAt,
+            Column::ClosedAt,
+        ])
+        .action_and_where(Expr::col((Entity, Column::Status)).ne(UserState::Frozen.to_value()))
+        .to_owned();
+    Entity::insert(user.into_active_model())
+        .on_conflict(conflict)
+        .exec_without_returning(db)
+        .await
+        .map(|_| ())
+}
+
+/// The user of this number.
+pub async fn find(db: &impl ConnectionTrait, uid: &Uid) -> Result<Option<Model>, DbErr> {
+    Entity::find_by_id(uid.clone()).one(db).await
+}
+
+/// Closes an open account.
+pub async fn close(db: &impl ConnectionTrait, uid: &Uid, now: Time) -> Result<bool, DbErr> {
+    let done = Entity::update_many()
+        .col_expr(Column::Status, Expr::value(UserState::Closed))
+        .col_expr(Column::ClosedAt, Expr::value(now))
+        .filter(Column::Uid.eq(uid.clone()))
+        .filter(Column::Status.eq(UserState::Active))
+        .exec(db)
+        .await?;
+    Ok(done.rows_affected == 1)
+}
