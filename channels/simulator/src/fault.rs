@@ -79,14 +79,22 @@ pub enum Effect {
     Blind,
     /// The amount in a correctly signed answer or notification is this one.
     WrongAmount { fen: u64 },
-    /// A correctly signed answer or notification tells of another order.
-    WrongOrder { order_no: String },
+    /// A correctly signed answer or notification tells of another order; in JSON it is named `told`, because `order_no`
+    /// says which order the line is for.
+    WrongOrder {
+        #[serde(rename = "told")]
+        order_no: String,
+    },
     /// A correctly signed answer or notification tells of another merchant account.
     WrongMerchant { account: String },
     /// Notification: never sent.
     NoticeLost,
-    /// Notification: sent so many times more, each after it was acknowledged.
-    NoticeRepeated { times: u32 },
+    /// Notification: sent so many times more, each after it was acknowledged; in JSON it is named `more`, because `times`
+    /// says how often the line strikes.
+    NoticeRepeated {
+        #[serde(rename = "more")]
+        times: u32,
+    },
     /// Notification: sent so late.
     NoticeLate { ms: u64 },
     /// Notification: its signature does not fit.
