@@ -1,4 +1,32 @@
-//! The wechat gateway.
+//! The WeChat Pay gateway: 委托代扣 (papay) of APIv2 for direct merchants and service providers, its refunds, its
+//! notifications, and the user's phone. The wire truth is the wechat reference; section numbers are given in comments.
+//!
+//! There is no WeChat App here. The page on which a user agrees to a contract stands at
+//! `{public_url}/wechat/phone/sign?id={pre_entrustweb_id}`; a script agrees with one
+//! `POST /wechat/phone/sign` of the form `id=...&agree=1&user=...`.
+
+mod account;
+mod answer;
+mod contract;
+mod door;
+mod notify;
+mod number;
+mod operation;
+mod order;
+mod page;
+mod phone;
+mod quota;
+mod refund;
+mod request;
+mod settle;
+mod sign;
+mod signing;
+mod terms;
+mod texts;
+mod xml;
+
+#[cfg(test)]
+mod vectors;
 
 use std::sync::Arc;
 
@@ -6,16 +34,44 @@ use axum::Router;
 use serde_json::Value;
 
 use crate::frame::{Frame, Refused};
+use operation::Side;
 
 /// Everything the gateway answers, under `/wechat`.
 pub(crate) fn router() -> Router<Arc<Frame>> {
-    Router::new()
+    let mut router = Router::new();
+    for (base, name, operation) in [
+        ("/papay", "preentrustweb", &signing::PREENTRUSTWEB),
+        ("/papay", "entrustweb", &signing::ENTRUSTWEB),
+        ("/papay", "h5entrustweb", &signing::H5ENTRUSTWEB),
+        ("/papay", "querycontract", &contract::QUERYCONTRACT),
+        ("/pay", "pappayapply", &order::PAPPAYAPPLY),
+        ("/pay", "paporderquery", &order::PAPORDERQUERY),
+    ] {
+        let direct = format!("{base}/{name}");
+        let provider = format!("{base}/partner/{name}");
+        router = router.route(&direct, door::at(operation, Side::Direct));
+        router = router.route(&provider, door::at(operation, Side::Provider));
+    }
+    router
+        .route("/papay/deletecontract", door::at(&contract::DELETECONTRACT, Side::Both))
+        .route(
+            "/papay/partner/deletecontract",
+            door::at(&contract::DELETECONTRACT, Side::Provider),
+        )
+        .route("/pay/orderquery", door::at(&order::ORDERQUERY, Side::Both))
+        .route("/pay/closeorder", door::at(&order::CLOSEORDER, Side::Both))
+        .route("/secapi/pay/refund", door::at(&refund::REFUND, Side::Both))
+        .route("/pay/refundquery", door::at(&refund::REFUNDQUERY, Side::Both))
+        .merge(phone::router())
+        .fallback(door::unknown)
 }
 
 /// Takes up again what was pending when the simulator stopped.
-pub(crate) fn resume(_frame: &Arc<Frame>) {}
+pub(crate) fn resume(frame: &Arc<Frame>) {
+    settle::resume(frame);
+}
 
-/// Opens a merchant account.
-pub(crate) fn open_account(_frame: &Frame, _spec: &Value) -> Result<Value, Refused> {
-    Err(Refused("this gateway opens no accounts yet".to_owned()))
+/// Opens a merchant account, or changes one; see [`account::open`] and [`terms::Terms`] for the wishes.
+pub(crate) fn open_account(frame: &Frame, spec: &Value) -> Result<Value, Refused> {
+    account::open(frame, spec)
 }
