@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use metropay_core::channel::{CallError, Hint, Outcome, Paid, Standing};
 use metropay_core::clock::Time;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use wiremock::ResponseTemplate;
 
@@ -298,4 +299,36 @@ async fn an_adapter_sends_a_deduction_once_whatever_comes_back() {
         assert!(matches!(outcome, Err(CallError::MaybeDone(_))), "{outcome:?}");
         assert_eq!(scene.sent(DEDUCT).await.len(), 1);
     }
+}
+
+#[tokio::test]
+async fn a_refusal_that_cannot_be_confirmed_leaves_the_outcome_unknown_although_the_query_was_not_sent() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let config = config(
+        &format!("http://{}", listener.local_addr().unwrap()),
+        &serde_json::json!({}),
+    );
+    tokio::spawn(async move {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        // From here on nobody can connect any more.
+        drop(listener);
+        let mut request = [0; 8192];
+        let read = socket.read(&mut request).await.unwrap();
+        assert!(read > 0);
+        let body = failed("RULELIMIT", "");
+        let answer = format!(
+            "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        socket.write_all(answer.as_bytes()).await.unwrap();
+    });
+    let channel = adapter(
+        config,
+        "https://pay.example.test/n",
+        "n0nce0000000000000000000000000zz",
+        &held_clock(),
+    )
+    .unwrap();
+    let outcome = channel.deduct(&deduction()).await;
+    assert!(matches!(outcome, Err(CallError::MaybeDone(_))), "{outcome:?}");
 }
