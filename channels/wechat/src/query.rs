@@ -73,9 +73,8 @@ impl Wechat {
         }
         match message.get("trade_state") {
             Some("SUCCESS" | "REFUND") => {
-                let paid = paid(message).filter(|paid| paid.amount == payment.amount);
-                paid.map(Standing::Paid)
-                    .ok_or_else(|| maybe("a paid order without number, amount or time"))
+                let paid = paid(message).map(Standing::Paid);
+                paid.ok_or_else(|| maybe("a paid order without number, amount or time"))
             }
             Some(state) => {
                 Ok(failed(state).map_or(Standing::Pending, |state| Standing::NotPaid(outcome(message, state))))

@@ -176,6 +176,7 @@ async fn an_answer_about_something_else_is_not_believed() {
         ("out_trade_no", "MC20250301123456000000000000002"),
         ("out_trade_no", ""),
         ("total_fee", "1"),
+        ("total_fee", "1281"),
         ("total_fee", "1280.0"),
         ("total_fee", ""),
         ("fee_type", "HKD"),
@@ -331,4 +332,38 @@ async fn a_refusal_that_cannot_be_confirmed_leaves_the_outcome_unknown_although_
     .unwrap();
     let outcome = channel.deduct(&deduction()).await;
     assert!(matches!(outcome, Err(CallError::MaybeDone(_))), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn an_answer_about_another_shop_of_the_provider_is_not_believed() {
+    let scene = Scene::provider().await;
+    let heads = [
+        ("return_code", "SUCCESS"),
+        ("result_code", "SUCCESS"),
+        ("mch_id", crate::support::MCH),
+        ("sub_mch_id", "1900000002"),
+    ];
+    let filed = [
+        ("out_refund_no", crate::support::REFUND),
+        ("refund_fee", "300"),
+        ("out_trade_no", ORDER),
+        ("total_fee", "1280"),
+    ];
+    scene.answers(DEDUCT, signed_by(KEY, &heads, false)).await;
+    scene
+        .answers(QUERY, signed_by(KEY, &[&heads, PAID].concat(), false))
+        .await;
+    scene
+        .answers(
+            "/secapi/pay/refund",
+            signed_by(KEY, &[&heads[..], &filed].concat(), false),
+        )
+        .await;
+    let (deduction, refund) = (deduction(), crate::support::refund());
+    let deducted = scene.channel.deduct(&deduction).await;
+    assert!(matches!(deducted, Err(CallError::MaybeDone(_))), "{deducted:?}");
+    let standing = scene.channel.query_payment(&payment()).await;
+    assert!(matches!(standing, Err(CallError::MaybeDone(_))), "{standing:?}");
+    let refunded = scene.channel.refund(&refund).await;
+    assert!(matches!(refunded, Err(CallError::MaybeDone(_))), "{refunded:?}");
 }
