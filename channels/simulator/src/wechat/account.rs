@@ -159,15 +159,18 @@ pub(super) fn open(frame: &Frame, spec: &Value) -> Result<Value, Refused> {
     account.terms = account.terms.changed(std::mem::take(&mut wishes.0)).map_err(Refused)?;
     keep(&mut tx, &account);
     tx.commit();
-    Ok(json!({
+    let mut opened = json!({
         "mode": account.mode,
         "appid": account.appid,
         "mch_id": account.mch_id,
-        "sub_mch_id": shop,
         "api_key": account.api_key,
         "plan_id": plan,
         "base_url": format!("{}/wechat", frame.public_url),
-    }))
+    });
+    if let Some(sub_mch_id) = shop {
+        opened["sub_mch_id"] = json!(sub_mch_id);
+    }
+    Ok(opened)
 }
 
 fn fresh(tx: &mut Tx<'_>, mch_id: Option<String>, wishes: &mut Wishes) -> Result<Account, Refused> {

@@ -17,6 +17,9 @@ use crate::fault::Effect;
 /// The field of a successful [`Carrier::GetForPage`] call that holds the page to go on to.
 pub(super) const GO_ON_TO: &str = "go_on_to";
 
+/// What a forger would sign with.
+pub(super) const FOREIGN_KEY: &str = "not the key of this account";
+
 /// `result_code=FAIL`: the request was understood and refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Failure {
@@ -124,11 +127,7 @@ pub(super) fn sprinkle(message: &mut Fields, seed: &str) {
 
 /// Signs a message; `forged` leaves a signature that does not fit.
 pub(super) fn seal(message: &mut Fields, key: &str, sign_type: SignType, forged: bool) {
-    let sign = sign::sign(
-        message,
-        if forged { "not the key of this account" } else { key },
-        sign_type,
-    );
+    let sign = sign::sign(message, if forged { FOREIGN_KEY } else { key }, sign_type);
     message.put("sign", sign);
 }
 
@@ -216,11 +215,12 @@ mod tests {
     fn messages_of_the_reference_are_written_as_they_stand_there() {
         for vector in vectors::all() {
             // C25 mixes both ways of writing numbers; C12's outer message writes SUCCESS without CDATA.
-            if ["C1", "C4", "C5", "C23", "C25", "C12", "C12-plain"].contains(&vector.id) {
+            if ["C1", "C4", "C5", "C23", "C25", "C12"].contains(&vector.id) {
                 continue;
             }
-            let fields = xml::read(vector.wire, "xml").unwrap();
-            assert_eq!(xml::write(&fields, "xml"), vector.wire, "{}", vector.id);
+            let root = if vector.id == "C12-plain" { "root" } else { "xml" };
+            let fields = xml::read(vector.wire, root).unwrap();
+            assert_eq!(xml::write(&fields, root), vector.wire, "{}", vector.id);
         }
     }
 

@@ -9,7 +9,7 @@ use super::operation::{Carrier, Family, Form, Operation, Signing, may, must};
 use super::request::Call;
 use super::sign::SignType;
 use super::xml::Fields;
-use super::{notify, number, signing};
+use super::{notify, number, presign};
 use crate::frame::Frame;
 use crate::store::Tx;
 
@@ -146,7 +146,7 @@ fn named(tx: &Tx<'_>, call: &Call, bad_field_code: &str) -> Result<Option<Contra
     ) {
         (Some(contract_id), None, None) => find(tx, contract_id),
         (None, Some(plan_id), Some(code)) => {
-            signing::find_by_code(tx, &call.account.mch_id, code).filter(|contract| contract.plan_id == plan_id)
+            presign::find_by_code(tx, &call.account.mch_id, code).filter(|contract| contract.plan_id == plan_id)
         }
         _ => {
             return Err(Failure::new(
@@ -162,13 +162,17 @@ fn query(frame: &Arc<Frame>, call: &Call) -> Result<Fields, Failure> {
     let tx = frame.store.begin();
     let contract = named(&tx, call, QUERYCONTRACT.bad_field_code)?;
     let contract = contract.ok_or_else(|| Failure::of(&call.account.terms.unknown_contract_code))?;
+    Ok(told(&contract, call.now_ms))
+}
+
+fn told(contract: &Contract, now_ms: i64) -> Fields {
     let mut answer = Fields::new();
     answer.put("contract_id", &contract.contract_id);
     answer.put("plan_id", &contract.plan_id);
     answer.put("request_serial", &contract.request_serial);
     answer.put("contract_code", &contract.contract_code);
     answer.put("contract_display_account", &contract.display_account);
-    answer.put("contract_state", if contract.is_live(call.now_ms) { "0" } else { "1" });
+    answer.put("contract_state", if contract.is_live(now_ms) { "0" } else { "1" });
     answer.put("contract_signed_time", number::spaced_time(contract.signed_at_ms));
     answer.put("contract_expired_time", number::spaced_time(contract.expires_at_ms));
     if let Some(ended) = &contract.ended {
@@ -179,7 +183,7 @@ fn query(frame: &Arc<Frame>, call: &Call) -> Result<Fields, Failure> {
     answer.put("openid", &contract.openid);
     answer.put("err_code", "0");
     answer.put("err_code_des", "SUCCESS");
-    Ok(answer)
+    answer
 }
 
 fn delete(frame: &Arc<Frame>, call: &Call) -> Result<Fields, Failure> {
@@ -226,4 +230,33 @@ pub(super) fn end_by_user(frame: &Arc<Frame>, contract_id: &str, user: &str) -> 
     tx.commit();
     notify::contract_ended(frame, &contract);
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sign::sign;
+    use super::super::{vectors, xml};
+    use super::*;
+
+    #[test]
+    fn a_live_contract_is_told_as_in_c22() {
+        let contract = vectors::contract();
+        let mut answer = told(&contract, contract.signed_at_ms);
+        let given = xml::read(vectors::wire("C22"), "xml").unwrap();
+        for name in [
+            "return_code",
+            "return_msg",
+            "result_code",
+            "appid",
+            "mch_id",
+            "sub_mch_id",
+        ] {
+            answer.put_some(name, given.get(name));
+        }
+        assert_eq!(
+            given.get("sign"),
+            Some(sign(&answer, vectors::KEY, SignType::Md5).as_str())
+        );
+        assert_eq!(told(&contract, contract.expires_at_ms).get("contract_state"), Some("1"));
+    }
 }

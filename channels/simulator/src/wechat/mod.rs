@@ -9,14 +9,21 @@ mod account;
 mod answer;
 mod contract;
 mod door;
+mod notification;
 mod notify;
 mod number;
 mod operation;
 mod order;
+mod order_apply;
+mod order_close;
+mod order_query;
 mod page;
 mod phone;
+mod presign;
 mod quota;
 mod refund;
+mod refund_file;
+mod refund_query;
 mod request;
 mod settle;
 mod sign;
@@ -44,8 +51,8 @@ pub(crate) fn router() -> Router<Arc<Frame>> {
         ("/papay", "entrustweb", &signing::ENTRUSTWEB),
         ("/papay", "h5entrustweb", &signing::H5ENTRUSTWEB),
         ("/papay", "querycontract", &contract::QUERYCONTRACT),
-        ("/pay", "pappayapply", &order::PAPPAYAPPLY),
-        ("/pay", "paporderquery", &order::PAPORDERQUERY),
+        ("/pay", "pappayapply", &order_apply::PAPPAYAPPLY),
+        ("/pay", "paporderquery", &order_query::PAPORDERQUERY),
     ] {
         let direct = format!("{base}/{name}");
         let provider = format!("{base}/partner/{name}");
@@ -58,10 +65,10 @@ pub(crate) fn router() -> Router<Arc<Frame>> {
             "/papay/partner/deletecontract",
             door::at(&contract::DELETECONTRACT, Side::Provider),
         )
-        .route("/pay/orderquery", door::at(&order::ORDERQUERY, Side::Both))
-        .route("/pay/closeorder", door::at(&order::CLOSEORDER, Side::Both))
-        .route("/secapi/pay/refund", door::at(&refund::REFUND, Side::Both))
-        .route("/pay/refundquery", door::at(&refund::REFUNDQUERY, Side::Both))
+        .route("/pay/orderquery", door::at(&order_query::ORDERQUERY, Side::Both))
+        .route("/pay/closeorder", door::at(&order_close::CLOSEORDER, Side::Both))
+        .route("/secapi/pay/refund", door::at(&refund_file::REFUND, Side::Both))
+        .route("/pay/refundquery", door::at(&refund_query::REFUNDQUERY, Side::Both))
         .merge(phone::router())
         .fallback(door::unknown)
 }

@@ -165,9 +165,6 @@ impl Family {
     /// Whether a call of this family can play the effect. What it cannot play is left waiting for a call that can.
     pub(super) fn plays(self, effect: &Effect) -> bool {
         match effect {
-            Effect::NoticeLost | Effect::NoticeRepeated { .. } | Effect::NoticeLate { .. } | Effect::NoticeForged => {
-                false
-            }
             Effect::Pending { .. } | Effect::FailLater { .. } => matches!(self, Self::Deduction | Self::Refund),
             Effect::PaidAfterReverse { .. } => matches!(self, Self::Deduction | Self::Close),
             Effect::Blind => matches!(self, Self::OrderQuery | Self::RefundQuery | Self::ContractQuery),
@@ -191,6 +188,8 @@ impl Family {
             | Effect::SystemErrorBefore
             | Effect::SystemErrorAfter
             | Effect::Refuse { .. } => true,
+            // Notifications and what only the other gateways can play.
+            _ => false,
         }
     }
 }

@@ -12,7 +12,7 @@ use axum::routing::{get, post};
 use super::account::{self, Account};
 use super::contract::{self, Contract};
 use super::page::{escaped, page, table};
-use super::signing::{self, Entry, PageTrouble, PreSign};
+use super::presign::{self, Entry, PageTrouble, PreSign};
 use super::xml::Fields;
 use super::{answer, number};
 use crate::frame::Frame;
@@ -46,7 +46,7 @@ fn user_of(fields: &Fields) -> &str {
 
 /// The signings that wait, and the way to one's contracts.
 async fn home(State(frame): State<Arc<Frame>>) -> Response {
-    let waiting: String = signing::waiting(&frame)
+    let waiting: String = presign::waiting(&frame)
         .iter()
         .map(|pre_sign| {
             let (merchant, _) = names(&frame, pre_sign);
@@ -71,7 +71,7 @@ async fn show(State(frame): State<Arc<Frame>>, RawQuery(query): RawQuery, header
     let own_pages = format!("{}/wechat/phone", frame.public_url);
     let referer = headers.get(REFERER).and_then(|value| value.to_str().ok());
     let referer = referer.filter(|referer| !referer.starts_with(&own_pages));
-    match signing::open(&frame, query.get("id").unwrap_or_default(), referer) {
+    match presign::open(&frame, query.get("id").unwrap_or_default(), referer) {
         Ok(pre_sign) => consent(&frame, &pre_sign, user_of(&query)),
         Err(trouble) => cannot(trouble),
     }
@@ -138,7 +138,7 @@ async fn decide(State(frame): State<Arc<Frame>>, body: String) -> Response {
         }
     };
     let id = wish.get("id").unwrap_or_default();
-    match signing::decide(&frame, id, agree, user_of(&wish)) {
+    match presign::decide(&frame, id, agree, user_of(&wish)) {
         Ok(pre_sign) => decided(&pre_sign, agree),
         Err(trouble) => cannot(trouble),
     }

@@ -1,5 +1,5 @@
-//! What a user may be deducted in a day under a plan (wechat reference, 3.1 and 11.4). An accepted deduction holds its
-//! share until it settles, so that deductions side by side cannot pass a limit together.
+//! What a user may be deducted in a day under a plan (wechat reference, 3.1 and 11.4). An accepted deduction takes
+//! its share at once and gives it back if it fails, so that deductions side by side cannot pass a limit together.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,10 +18,9 @@ const DAY_HOURS: std::ops::Range<u32> = 7..22;
 pub(super) struct Day {
     calls: u32,
     attempts: u32,
-    held: u32,
-    held_fen: u64,
-    done: u32,
-    done_fen: u64,
+    /// Deductions that run or succeeded.
+    taken: u32,
+    taken_fen: u64,
 }
 
 /// The row of a user, a plan and the day of a moment.
@@ -37,8 +36,8 @@ pub(super) fn count_call(tx: &mut Tx<'_>, key: &str, terms: &Terms) -> bool {
     })
 }
 
-/// Holds the share of a new deduction, or says which limit it would pass.
-pub(super) fn hold(tx: &mut Tx<'_>, key: &str, terms: &Terms, fen: u64, now_ms: i64) -> Result<(), &'static str> {
+/// Takes the share of a new deduction, or says which limit it would pass.
+pub(super) fn take(tx: &mut Tx<'_>, key: &str, terms: &Terms, fen: u64, now_ms: i64) -> Result<(), &'static str> {
     let hour = chrono::Timelike::hour(&clock::at(now_ms));
     if terms.day_hours_only && !DAY_HOURS.contains(&hour) {
         return Err("扣款时间须在07:00至22:00之间");
@@ -47,31 +46,35 @@ pub(super) fn hold(tx: &mut Tx<'_>, key: &str, terms: &Terms, fen: u64, now_ms: 
         if fen > terms.single_max_fen {
             return Err("单笔金额超出限制");
         }
-        if day.done + day.held >= terms.daily_success_max {
+        if day.taken >= terms.daily_success_max {
             return Err("当日扣款次数超出限制");
         }
-        if day.done_fen.saturating_add(day.held_fen).saturating_add(fen) > terms.daily_max_fen {
+        if day.taken_fen.saturating_add(fen) > terms.daily_max_fen {
             return Err("当日扣款金额超出限制");
         }
         if day.attempts >= terms.daily_attempt_max {
             return Err("当日扣款尝试次数超出限制");
         }
         day.attempts += 1;
-        day.held += 1;
-        day.held_fen += fen;
+        day.taken += 1;
+        day.taken_fen += fen;
         Ok(())
     })
 }
 
-/// A deduction that held a share came to its end.
-pub(super) fn settle(tx: &mut Tx<'_>, key: &str, fen: u64, paid: bool) {
+/// A deduction failed or was closed: its share is free again.
+pub(super) fn give_back(tx: &mut Tx<'_>, key: &str, fen: u64) {
     change(tx, key, |day| {
-        day.held = day.held.saturating_sub(1);
-        day.held_fen = day.held_fen.saturating_sub(fen);
-        if paid {
-            day.done = day.done.saturating_add(1);
-            day.done_fen = day.done_fen.saturating_add(fen);
-        }
+        day.taken = day.taken.saturating_sub(1);
+        day.taken_fen = day.taken_fen.saturating_sub(fen);
+    });
+}
+
+/// A deduction whose share was given back is paid all the same.
+pub(super) fn take_again(tx: &mut Tx<'_>, key: &str, fen: u64) {
+    change(tx, key, |day| {
+        day.taken = day.taken.saturating_add(1);
+        day.taken_fen = day.taken_fen.saturating_add(fen);
     });
 }
 
@@ -90,22 +93,22 @@ mod tests {
     const NOON_MS: i64 = 1_740_801_600_000;
 
     #[test]
-    fn what_is_pending_counts_against_the_day_until_it_fails() {
+    fn what_runs_counts_against_the_day_until_it_fails() {
         let store = Store::open(None).unwrap();
         let mut tx = store.begin();
         let terms = Terms {
             daily_success_max: 2,
             ..Terms::default()
         };
-        assert_eq!(hold(&mut tx, "k", &terms, 100, NOON_MS), Ok(()));
-        assert_eq!(hold(&mut tx, "k", &terms, 100, NOON_MS), Ok(()));
-        assert_eq!(hold(&mut tx, "k", &terms, 100, NOON_MS), Err("当日扣款次数超出限制"));
-        settle(&mut tx, "k", 100, false);
-        assert_eq!(hold(&mut tx, "k", &terms, 100, NOON_MS), Ok(()));
-        settle(&mut tx, "k", 100, true);
-        settle(&mut tx, "k", 100, true);
-        assert_eq!(hold(&mut tx, "k", &terms, 100, NOON_MS), Err("当日扣款次数超出限制"));
-        assert_eq!(hold(&mut tx, "another day", &terms, 100, NOON_MS), Ok(()));
+        assert_eq!(take(&mut tx, "k", &terms, 100, NOON_MS), Ok(()));
+        assert_eq!(take(&mut tx, "k", &terms, 100, NOON_MS), Ok(()));
+        assert_eq!(take(&mut tx, "k", &terms, 100, NOON_MS), Err("当日扣款次数超出限制"));
+        give_back(&mut tx, "k", 100);
+        assert_eq!(take(&mut tx, "k", &terms, 100, NOON_MS), Ok(()));
+        give_back(&mut tx, "k", 100);
+        take_again(&mut tx, "k", 100);
+        assert_eq!(take(&mut tx, "k", &terms, 100, NOON_MS), Err("当日扣款次数超出限制"));
+        assert_eq!(take(&mut tx, "another day", &terms, 100, NOON_MS), Ok(()));
     }
 
     #[test]
@@ -118,16 +121,16 @@ mod tests {
             daily_call_max: 1,
             ..Terms::default()
         };
-        assert_eq!(hold(&mut tx, "k", &terms, 50_001, NOON_MS), Err("单笔金额超出限制"));
+        assert_eq!(take(&mut tx, "k", &terms, 50_001, NOON_MS), Err("单笔金额超出限制"));
         let tight = Terms {
             daily_max_fen: 1_000,
             ..terms.clone()
         };
-        assert_eq!(hold(&mut tx, "k", &tight, 600, NOON_MS), Ok(()));
-        assert_eq!(hold(&mut tx, "k", &tight, 401, NOON_MS), Err("当日扣款金额超出限制"));
-        assert_eq!(hold(&mut tx, "k", &tight, 400, NOON_MS), Ok(()));
-        assert_eq!(hold(&mut tx, "k", &terms, 1, NOON_MS), Ok(()));
-        assert_eq!(hold(&mut tx, "k", &terms, 1, NOON_MS), Err("当日扣款尝试次数超出限制"));
+        assert_eq!(take(&mut tx, "k", &tight, 600, NOON_MS), Ok(()));
+        assert_eq!(take(&mut tx, "k", &tight, 401, NOON_MS), Err("当日扣款金额超出限制"));
+        assert_eq!(take(&mut tx, "k", &tight, 400, NOON_MS), Ok(()));
+        assert_eq!(take(&mut tx, "k", &terms, 1, NOON_MS), Ok(()));
+        assert_eq!(take(&mut tx, "k", &terms, 1, NOON_MS), Err("当日扣款尝试次数超出限制"));
         assert!(count_call(&mut tx, "k", &terms));
         assert!(!count_call(&mut tx, "k", &terms));
     }
@@ -137,12 +140,12 @@ mod tests {
         let store = Store::open(None).unwrap();
         let mut tx = store.begin();
         let night_ms = NOON_MS + 10 * 3_600_000;
-        assert_eq!(hold(&mut tx, "k", &Terms::default(), 1, night_ms), Ok(()));
+        assert_eq!(take(&mut tx, "k", &Terms::default(), 1, night_ms), Ok(()));
         let strict = Terms {
             day_hours_only: true,
             ..Terms::default()
         };
-        assert!(hold(&mut tx, "k", &strict, 1, night_ms).is_err());
-        assert_eq!(hold(&mut tx, "k", &strict, 1, NOON_MS), Ok(()));
+        assert!(take(&mut tx, "k", &strict, 1, night_ms).is_err());
+        assert_eq!(take(&mut tx, "k", &strict, 1, NOON_MS), Ok(()));
     }
 }

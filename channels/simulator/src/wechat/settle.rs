@@ -113,10 +113,12 @@ fn settle_order(frame: &Arc<Frame>, key: &str, at_ms: i64) {
         Some(code) if order.state == State::NotPay => {
             order.state = State::PayFail;
             order.err_code = Some(code);
-            quota::settle(&mut tx, &order.quota_key, order.total_fee, false);
+            quota::give_back(&mut tx, &order.quota_key, order.total_fee);
         }
         _ => {
-            quota::settle(&mut tx, &order.quota_key, order.total_fee, true);
+            if order.state == State::Closed {
+                quota::take_again(&mut tx, &order.quota_key, order.total_fee);
+            }
             pay(&mut tx, &mut order, now_ms);
         }
     }
@@ -183,4 +185,83 @@ fn give_back(tx: &mut Tx<'_>, refund: &mut Refund, now_ms: i64) {
             payer: refund.openid.clone(),
         },
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::vectors;
+    use super::*;
+    use crate::books;
+    use crate::clock::Clock;
+    use crate::fault::Faults;
+    use crate::notice::Notices;
+    use crate::server::Settings;
+    use crate::store::Store;
+
+    fn frame(order: &Order) -> Arc<Frame> {
+        let frame = Frame {
+            clock: Clock::default(),
+            store: Store::open(None).unwrap(),
+            faults: Faults::default(),
+            notices: Notices::new(),
+            settings: Settings::default(),
+            public_url: String::new(),
+        };
+        let mut tx = frame.store.begin();
+        contract::keep(&mut tx, &vectors::contract());
+        order::keep(&mut tx, order);
+        tx.commit();
+        Arc::new(frame)
+    }
+
+    fn running() -> Order {
+        Order {
+            state: State::NotPay,
+            transaction_id: None,
+            paid_at_ms: None,
+            ..vectors::order()
+        }
+    }
+
+    #[tokio::test]
+    async fn an_order_that_is_settled_twice_is_debited_once() {
+        let order = running();
+        let frame = frame(&order);
+        settle_order(&frame, &order.key(), order.settle_at_ms + 1);
+        assert_eq!(
+            books::all(&frame.store.begin()).len(),
+            0,
+            "an appointment that was put off does not count"
+        );
+        settle_order(&frame, &order.key(), order.settle_at_ms);
+        settle_order(&frame, &order.key(), order.settle_at_ms);
+        assert_eq!(books::all(&frame.store.begin()).len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_refund_that_is_settled_twice_is_given_back_once() {
+        let refund = Refund {
+            status: Status::Processing,
+            succeeded_at_ms: None,
+            ..vectors::refund()
+        };
+        let frame = frame(&vectors::order());
+        let mut tx = frame.store.begin();
+        refund::keep(&mut tx, &refund);
+        tx.commit();
+        settle_refund(&frame, &refund.key(), refund.settle_at_ms);
+        settle_refund(&frame, &refund.key(), refund.settle_at_ms);
+        assert_eq!(books::all(&frame.store.begin()).len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_closed_order_is_not_debited() {
+        let order = Order {
+            state: State::Closed,
+            ..running()
+        };
+        let frame = frame(&order);
+        settle_order(&frame, &order.key(), order.settle_at_ms);
+        assert_eq!(books::all(&frame.store.begin()).len(), 0);
+    }
 }

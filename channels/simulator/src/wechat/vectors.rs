@@ -1,4 +1,9 @@
-//! The test vectors C1 to C12, C22 to C25 and C29 of the wechat reference, section 14.
+//! The test vectors C1 to C12, C22 to C25 and C29 of the wechat reference, section 14, and what they tell of.
+
+use super::contract::Contract;
+use super::order::{Order, State};
+use super::refund::{Refund, Status};
+use super::sign::SignType;
 
 /// The APIv2 key of all vectors.
 pub(super) const KEY: &str = "TESTONLYapiv2key0000000000000001";
@@ -20,6 +25,97 @@ pub(super) fn all() -> Vec<Vector> {
         .split("\n\n")
         .filter(|block| !block.trim().is_empty());
     blocks.map(read).collect()
+}
+
+/// The message of a vector as it travels.
+pub(super) fn wire(id: &str) -> &'static str {
+    let all = all();
+    all.iter()
+        .find(|vector| vector.id == id)
+        .expect("a vector of this name")
+        .wire
+}
+
+/// The contract of the vectors, signed in C3.
+pub(super) fn contract() -> Contract {
+    Contract {
+        contract_id: "202503016600000001".to_owned(),
+        mch_id: "1900009999".to_owned(),
+        sub_mch_id: Some("1900012345".to_owned()),
+        appid: "wxd0b1c2a3948576f0".to_owned(),
+        sub_appid: None,
+        plan_id: "123456".to_owned(),
+        contract_code: "MCWX20250301000001".to_owned(),
+        request_serial: "1740801600000001".to_owned(),
+        display_account: "消费码用户0001".to_owned(),
+        user: "小明".to_owned(),
+        openid: "oTEST0000000000000000000001A".to_owned(),
+        sub_openid: None,
+        notify_url: "http://127.0.0.1:9/contract".to_owned(),
+        sign_type: SignType::Md5,
+        signed_at_ms: 1_740_801_690_000,
+        expires_at_ms: 2_687_486_490_000,
+        ended: None,
+    }
+}
+
+/// The order of the vectors, paid as in C7.
+pub(super) fn order() -> Order {
+    let contract = contract();
+    Order {
+        mch_id: contract.mch_id,
+        sub_mch_id: contract.sub_mch_id,
+        appid: contract.appid,
+        sub_appid: None,
+        out_trade_no: "MC20250301123456000000000000001".to_owned(),
+        attach: Some("store=S0001".to_owned()),
+        total_fee: 1_280,
+        coupon_fee: 0,
+        contract_id: contract.contract_id,
+        openid: contract.openid,
+        sub_openid: None,
+        notify_url: "http://127.0.0.1:9/deduct".to_owned(),
+        sign_type: SignType::Md5,
+        fingerprint: String::new(),
+        quota_key: "day".to_owned(),
+        state: State::Paid,
+        created_at_ms: 1_740_803_696_000,
+        settle_at_ms: 1_740_803_698_000,
+        will_fail: None,
+        paid_after_close_ms: None,
+        transaction_id: Some("4200000000202503010000000001".to_owned()),
+        paid_at_ms: Some(1_740_803_698_000),
+        err_code: None,
+        refunded_fen: 0,
+        refunded_coupon_fen: 0,
+        refunds: Vec::new(),
+        last_refund_at_ms: None,
+    }
+}
+
+/// The refund of the vectors, done as in C12.
+pub(super) fn refund() -> Refund {
+    let order = order();
+    Refund {
+        mch_id: order.mch_id,
+        sub_mch_id: order.sub_mch_id,
+        appid: order.appid,
+        sub_appid: None,
+        out_refund_no: "MCR20250301150000000000000000001".to_owned(),
+        refund_id: "50300000002025030100000000001".to_owned(),
+        out_trade_no: order.out_trade_no,
+        transaction_id: "4200000000202503010000000001".to_owned(),
+        openid: order.openid,
+        total_fee: 1_280,
+        refund_fee: 300,
+        coupon_fee: 0,
+        account: "REFUND_SOURCE_RECHARGE_FUNDS".to_owned(),
+        notify_url: None,
+        status: Status::Success,
+        will_end: Status::Success,
+        settle_at_ms: 1_740_812_405_000,
+        succeeded_at_ms: Some(1_740_812_405_000),
+    }
 }
 
 fn read(block: &'static str) -> Vector {

@@ -98,11 +98,12 @@ pub(super) fn read(text: &str, root: &str) -> Result<Fields, Malformed> {
     }
 }
 
-/// Writes a message with this root, numbers plain and texts in CDATA, as WeChat Pay writes its own.
+/// Writes a message with this root, amounts and states plain and texts in CDATA, as WeChat Pay writes its own. Within
+/// `req_info` everything stands in CDATA (C12).
 pub(super) fn write(fields: &Fields, root: &str) -> String {
     let mut text = format!("<{root}>");
     for (name, value) in fields.iter() {
-        if is_plain(name, value) {
+        if root == "xml" && is_plain(name, value) {
             text.push_str(&format!("<{name}>{value}</{name}>"));
         } else {
             let value = value.replace("]]>", "]]]]><![CDATA[>");

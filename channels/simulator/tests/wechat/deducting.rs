@@ -103,7 +103,7 @@ async fn the_failure_notice_of_the_official_sample_says_success_without_an_amoun
     let receiver = Receiver::start().await;
     let merchant = Merchant::open(
         &simulator,
-        json!({"mode": "direct", "failure_notice_result": "SUCCESS"}),
+        &json!({"mode": "direct", "failure_notice_result": "SUCCESS"}),
     );
     let contract = merchant.contract(&simulator, &receiver, "CODE1", "小明").await;
     fault(
@@ -129,7 +129,7 @@ async fn a_contract_that_ends_while_the_deduction_runs_fails_it() {
     let receiver = Receiver::start().await;
     let merchant = Merchant::direct(&simulator);
     let contract = merchant.contract(&simulator, &receiver, "CODE1", "小明").await;
-    fault(&simulator, "pappayapply", Effect::Pending { ms: 150 });
+    fault(&simulator, "pappayapply", Effect::Pending { ms: 3_600_000 });
     merchant.apply(&receiver, &contract, "ORDER1", 600).await;
     let fields = [
         ("contract_id", contract.as_str()),
@@ -140,6 +140,7 @@ async fn a_contract_that_ends_while_the_deduction_runs_fails_it() {
         merchant.call("/papay/deletecontract", &fields).await["result_code"],
         "SUCCESS"
     );
+    simulator.frame().clock.set_offset_ms(3_600_000);
     let notice = receiver.wait("/deduct/ORDER1", 1).await;
     assert_eq!(notice["err_code"], "CONTRACT_NOT_EXIST");
     assert_eq!(simulator.frame().books(), []);
@@ -173,7 +174,7 @@ async fn a_notification_comes_again_until_it_is_acknowledged_and_then_no_more() 
 async fn a_coupon_pays_a_part() {
     let simulator = simulator().await;
     let receiver = Receiver::start().await;
-    let merchant = Merchant::open(&simulator, json!({"mode": "direct", "coupon_fen": 50}));
+    let merchant = Merchant::open(&simulator, &json!({"mode": "direct", "coupon_fen": 50}));
     let contract = merchant.contract(&simulator, &receiver, "CODE1", "小明").await;
     let notice = merchant.paid(&receiver, &contract, "ORDER1", 1280).await;
     assert_eq!(
@@ -223,4 +224,20 @@ async fn moving_the_clock_ends_a_long_wait() {
         moved(&simulator, MovementKind::Debit, "ORDER1").pop()
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_contract_that_expired_is_not_usable() {
+    let simulator = simulator().await;
+    let receiver = Receiver::start().await;
+    let merchant = Merchant::direct(&simulator);
+    let contract = merchant.contract(&simulator, &receiver, "CODE1", "小明").await;
+    simulator.frame().clock.set_offset_ms(31 * 366 * 86_400_000);
+    let refused = merchant.apply(&receiver, &contract, "ORDER1", 100).await;
+    assert_eq!(refused["err_code"], "CONTRACTERROR");
+    let query = [("contract_id", contract.as_str()), ("version", "1.0")];
+    assert_eq!(
+        merchant.call("/papay/querycontract", &query).await["contract_state"],
+        "1"
+    );
 }

@@ -201,8 +201,8 @@ async fn signing_calls_take_no_nonce_and_no_unknown_fields() {
 async fn paths_and_shops_must_belong_to_the_account() {
     let simulator = simulator().await;
     let direct = Merchant::direct(&simulator);
-    let provider = Merchant::open(&simulator, json!({"mode": "provider"}));
-    let other = Merchant::open(&simulator, json!({"mode": "provider"}));
+    let provider = Merchant::open(&simulator, &json!({"mode": "provider"}));
+    let other = Merchant::open(&simulator, &json!({"mode": "provider"}));
     let fields = deduction("1", "ORDER1", "100", URL);
     let refused = direct.call("/pay/partner/pappayapply", &fields).await;
     assert_eq!(refused["err_code_des"], "商户号代扣产品权限校验失败");
@@ -231,8 +231,8 @@ async fn paths_and_shops_must_belong_to_the_account() {
 async fn a_second_shop_of_a_provider_shares_contracts_and_order_numbers_but_sees_no_orders() {
     let simulator = simulator().await;
     let receiver = Receiver::start().await;
-    let first = Merchant::open(&simulator, json!({"mode": "provider"}));
-    let second = Merchant::open(&simulator, json!({"provider": first.mch_id, "shop_name": "二店"}));
+    let first = Merchant::open(&simulator, &json!({"mode": "provider"}));
+    let second = Merchant::open(&simulator, &json!({"provider": first.mch_id, "shop_name": "二店"}));
     assert_eq!((&first.mch_id, &first.plan_id), (&second.mch_id, &second.plan_id));
     assert_ne!(first.sub_mch_id, second.sub_mch_id);
     let contract = first.contract(&simulator, &receiver, "CODE1", "小明").await;
@@ -267,7 +267,7 @@ async fn after_a_reset_the_old_key_lives_for_fifteen_days() {
 #[tokio::test]
 async fn secapi_needs_a_certificate_where_the_account_says_so() {
     let simulator = simulator().await;
-    let merchant = Merchant::open(&simulator, json!({"mode": "direct", "needs_certificate": true}));
+    let merchant = Merchant::open(&simulator, &json!({"mode": "direct", "needs_certificate": true}));
     let fields = [
         ("out_trade_no", "A"),
         ("out_refund_no", "B"),
@@ -308,7 +308,7 @@ async fn every_fourth_answer_or_so_has_a_field_that_nobody_knows() {
 }
 
 #[tokio::test]
-async fn a_refused_request_uses_its_fault_line_once() {
+async fn a_fault_line_strikes_one_request() {
     let simulator = simulator().await;
     let merchant = Merchant::direct(&simulator);
     fault(&simulator, "orderquery", Effect::SystemErrorBefore);

@@ -238,11 +238,12 @@ async fn a_line_for_one_number_strikes_that_number_only_however_the_request_name
 async fn a_pending_refund_is_processing_until_its_time() {
     let (simulator, receiver, merchant, contract) = signed_up().await;
     merchant.paid(&receiver, &contract, "ORDER1", 100).await;
-    fault(&simulator, "refund", Effect::Pending { ms: 150 });
+    fault(&simulator, "refund", Effect::Pending { ms: 3_600_000 });
     merchant.refund(&receiver, ("ORDER1", 100), "R1", 100).await;
     let told = merchant.call("/pay/refundquery", &[("out_refund_no", "R1")]).await;
     assert_eq!(told["refund_status_0"], "PROCESSING");
     assert_eq!(moved(&simulator, MovementKind::Refund, "ORDER1").len(), 0);
+    simulator.frame().clock.set_offset_ms(3_600_000);
     until("the refund", async || {
         moved(&simulator, MovementKind::Refund, "ORDER1").pop()
     })

@@ -12,7 +12,7 @@ async fn a_provider_signing_with_md5_lives_through_everything() {
     let simulator = simulator().await;
     let receiver = Receiver::start().await;
     let spec = json!({"mode": "provider", "shop_name": "示例便利店", "termination_url": receiver.at("/ended")});
-    let merchant = Merchant::open(&simulator, spec);
+    let merchant = Merchant::open(&simulator, &spec);
     assert!(merchant.sub_mch_id.is_some());
     live(&simulator, &receiver, &merchant).await;
 }
@@ -22,7 +22,7 @@ async fn a_direct_merchant_signing_with_hmac_lives_through_everything() {
     let simulator = simulator().await;
     let receiver = Receiver::start().await;
     let spec = json!({"mode": "direct", "termination_url": receiver.at("/ended")});
-    let mut merchant = Merchant::open(&simulator, spec);
+    let mut merchant = Merchant::open(&simulator, &spec);
     assert_eq!(merchant.sub_mch_id, None);
     merchant.algorithm = Algorithm::Hmac;
     live(&simulator, &receiver, &merchant).await;

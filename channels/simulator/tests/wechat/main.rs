@@ -1,15 +1,30 @@
 //! The WeChat Pay gateway over HTTP, as a merchant's server and a user's phone see it.
 
+#[cfg(test)]
+mod account;
+#[cfg(test)]
 mod closing;
+#[cfg(test)]
 mod deducting;
+#[cfg(test)]
 mod door;
+#[cfg(test)]
 mod faults;
+#[cfg(test)]
 mod life;
+#[cfg(test)]
 mod merchant;
+#[cfg(test)]
 mod quotas;
+#[cfg(test)]
 mod receiver;
+#[cfg(test)]
 mod refunding;
+#[cfg(test)]
 mod restart;
+#[cfg(test)]
 mod signing;
+#[cfg(test)]
 mod vectors;
+#[cfg(test)]
 mod wire;

@@ -37,8 +37,8 @@ pub(crate) struct Merchant {
 }
 
 impl Merchant {
-    pub(crate) fn open(simulator: &Simulator, spec: Value) -> Self {
-        let account = simulator.frame().open_account(Gateway::Wechat, &spec).unwrap();
+    pub(crate) fn open(simulator: &Simulator, spec: &Value) -> Self {
+        let account = simulator.frame().open_account(Gateway::Wechat, spec).unwrap();
         let text = |name: &str| account[name].as_str().map(str::to_owned);
         Self {
             base: text("base_url").unwrap(),
@@ -58,7 +58,7 @@ impl Merchant {
 
     /// A direct merchant without wishes.
     pub(crate) fn direct(simulator: &Simulator) -> Self {
-        Self::open(simulator, json!({"mode": "direct"}))
+        Self::open(simulator, &json!({"mode": "direct"}))
     }
 
     /// Changes the terms of this account.

@@ -44,7 +44,7 @@ async fn deductions_side_by_side_cannot_pass_the_limit_together() {
     let simulator = simulator().await;
     let receiver = Receiver::start().await;
     let spec = json!({"mode": "direct", "daily_success_max": 99, "single_max_fen": 1_000, "daily_max_fen": 3_000});
-    let merchant = Merchant::open(&simulator, spec);
+    let merchant = Merchant::open(&simulator, &spec);
     let contract = merchant.contract(&simulator, &receiver, "CODE1", "小明").await;
     assert_eq!(
         merchant.apply(&receiver, &contract, "BIG", 1_001).await["err_code"],

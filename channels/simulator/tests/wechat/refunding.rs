@@ -8,7 +8,7 @@ use super::receiver::{Receiver, until};
 use super::wire::unseal;
 
 /// A paid order of 1000 fen.
-async fn paid(spec: Value) -> (Simulator, Receiver, Merchant) {
+async fn paid(spec: &Value) -> (Simulator, Receiver, Merchant) {
     let simulator = simulator().await;
     let receiver = Receiver::start().await;
     let merchant = Merchant::open(&simulator, spec);
@@ -21,7 +21,7 @@ const ORDER: (&str, u64) = ("ORDER1", 1_000);
 
 #[tokio::test]
 async fn the_same_number_is_the_same_refund_and_must_say_the_same() {
-    let (simulator, receiver, merchant) = paid(json!({"mode": "direct"})).await;
+    let (simulator, receiver, merchant) = paid(&json!({"mode": "direct"})).await;
     let first = merchant.refund(&receiver, ORDER, "R1", 400).await;
     let again = merchant.refund(&receiver, ORDER, "R1", 400).await;
     assert_eq!(
@@ -44,7 +44,7 @@ async fn the_same_number_is_the_same_refund_and_must_say_the_same() {
 
 #[tokio::test]
 async fn refunds_together_never_pass_the_payment() {
-    let (simulator, receiver, merchant) = paid(json!({"mode": "direct"})).await;
+    let (simulator, receiver, merchant) = paid(&json!({"mode": "direct"})).await;
     let calls: Vec<_> = (0..10)
         .map(|n| {
             let (merchant, receiver) = (merchant.clone(), receiver.clone());
@@ -69,7 +69,7 @@ async fn refunds_together_never_pass_the_payment() {
 
 #[tokio::test]
 async fn what_does_not_fit_the_order_is_refused() {
-    let (simulator, receiver, merchant) = paid(json!({"mode": "direct"})).await;
+    let (simulator, receiver, merchant) = paid(&json!({"mode": "direct"})).await;
     assert_eq!(
         merchant.refund(&receiver, ("ORDER1", 999), "R1", 1).await["err_code"],
         "INVALID_REQUEST"
@@ -95,7 +95,7 @@ async fn what_does_not_fit_the_order_is_refused() {
 
 #[tokio::test]
 async fn an_order_takes_fifty_refunds_and_the_query_shows_them_ten_at_a_time() {
-    let (_simulator, receiver, merchant) = paid(json!({"mode": "direct"})).await;
+    let (_simulator, receiver, merchant) = paid(&json!({"mode": "direct"})).await;
     for n in 0..50 {
         let filed = merchant.refund(&receiver, ORDER, &format!("R{n}"), 1).await;
         assert_eq!(filed["result_code"], "SUCCESS", "{filed:?}");
@@ -120,7 +120,7 @@ async fn an_order_takes_fifty_refunds_and_the_query_shows_them_ten_at_a_time() {
 
 #[tokio::test]
 async fn a_closed_refund_gives_nothing_back_and_may_be_filed_again_under_its_number() {
-    let (simulator, receiver, merchant) = paid(json!({"mode": "direct"})).await;
+    let (simulator, receiver, merchant) = paid(&json!({"mode": "direct"})).await;
     fault(
         &simulator,
         "refund",
@@ -152,7 +152,7 @@ async fn a_closed_refund_gives_nothing_back_and_may_be_filed_again_under_its_num
 
 #[tokio::test]
 async fn a_card_that_takes_nothing_leaves_the_refund_to_a_person() {
-    let (simulator, receiver, merchant) = paid(json!({"mode": "direct"})).await;
+    let (simulator, receiver, merchant) = paid(&json!({"mode": "direct"})).await;
     fault(
         &simulator,
         "refund",
@@ -177,7 +177,7 @@ async fn a_card_that_takes_nothing_leaves_the_refund_to_a_person() {
 #[tokio::test]
 async fn funds_and_spacing_count_where_the_account_says_so() {
     let spec = json!({"mode": "direct", "refund_funds_fen": 500, "refund_spacing_s": 60});
-    let (simulator, receiver, merchant) = paid(spec).await;
+    let (simulator, receiver, merchant) = paid(&spec).await;
     assert_eq!(
         merchant.refund(&receiver, ORDER, "R1", 501).await["err_code"],
         "NOTENOUGH"
@@ -204,7 +204,7 @@ async fn funds_and_spacing_count_where_the_account_says_so() {
 
 #[tokio::test]
 async fn a_refund_without_an_address_is_told_to_the_account_s_own() {
-    let (simulator, receiver, merchant) = paid(json!({"mode": "direct"})).await;
+    let (simulator, receiver, merchant) = paid(&json!({"mode": "direct"})).await;
     merchant.change(&simulator, json!({"refund_notify_url": receiver.at("/console")}));
     let fields = [
         ("out_trade_no", "ORDER1"),

@@ -17,12 +17,12 @@ async fn what_was_pending_at_a_stop_is_settled_once_after_the_start() {
     let mut merchant = Merchant::direct(&first);
     let contract = merchant.contract(&first, &receiver, "CODE1", "小明").await;
     merchant.paid(&receiver, &contract, "DONE", 500).await;
-    fault(&first, "pappayapply", Effect::Pending { ms: 400 });
+    fault(&first, "pappayapply", Effect::Pending { ms: 1_500 });
     assert_eq!(
         merchant.apply(&receiver, &contract, "OPEN", 700).await["result_code"],
         "SUCCESS"
     );
-    fault(&first, "refund", Effect::Pending { ms: 400 });
+    fault(&first, "refund", Effect::Pending { ms: 1_500 });
     let filed = merchant.refund(&receiver, ("DONE", 500), "BACK", 200).await;
     assert_eq!(filed["result_code"], "SUCCESS", "{filed:?}");
     assert_eq!(moved(&first, MovementKind::Debit, "OPEN").len(), 0);

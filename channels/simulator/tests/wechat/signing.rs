@@ -187,7 +187,7 @@ async fn a_user_has_one_live_contract_under_a_plan() {
     let simulator = simulator().await;
     let receiver = Receiver::start().await;
     let spec = json!({"mode": "direct", "termination_url": receiver.at("/ended")});
-    let merchant = Merchant::open(&simulator, spec);
+    let merchant = Merchant::open(&simulator, &spec);
     let first = merchant.contract(&simulator, &receiver, "CODE1", "小明").await;
     let id = merchant.pre_sign(&simulator, "CODE2", &receiver.at("/second")).await["pre_entrustweb_id"].clone();
     assert_eq!(merchant.decide(&id, true, "小明").await.status(), 409);
@@ -258,7 +258,7 @@ async fn a_disabled_plan_takes_no_new_contracts_but_the_old_ones_go_on() {
 #[tokio::test]
 async fn the_phone_lists_what_waits_for_the_user() {
     let simulator = simulator().await;
-    let merchant = Merchant::open(&simulator, json!({"mode": "direct", "shop_name": "<示例>便利店"}));
+    let merchant = Merchant::open(&simulator, &json!({"mode": "direct", "shop_name": "<示例>便利店"}));
     let id = merchant.pre_sign(&simulator, "CODE1", "http://127.0.0.1:9/n").await["pre_entrustweb_id"].clone();
     let home = merchant
         .http

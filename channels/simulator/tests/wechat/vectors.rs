@@ -42,7 +42,7 @@ async fn that_day() -> (Simulator, Merchant) {
         "mode": "provider", "appid": "wxd0b1c2a3948576f0", "mch_id": "1900009999", "sub_mch_id": "1900012345",
         "plan_id": "123456", "api_key": KEY,
     });
-    let merchant = Merchant::open(&simulator, spec);
+    let merchant = Merchant::open(&simulator, &spec);
     (simulator, merchant)
 }
 

@@ -1,0 +1,61 @@
+//! Opening accounts through the control interface.
+
+use serde_json::{Value, json};
+
+use super::merchant::simulator;
+
+#[tokio::test]
+async fn accounts_are_opened_and_changed_over_http_and_impossible_wishes_are_named() {
+    let simulator = simulator().await;
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let open = async |spec: Value| {
+        let url = format!("{}/control/accounts/wechat", simulator.url());
+        let request = http
+            .post(url)
+            .header("content-type", "application/json")
+            .body(spec.to_string());
+        let answer = request.send().await.unwrap();
+        let status = answer.status().as_u16();
+        (
+            status,
+            serde_json::from_str::<Value>(&answer.text().await.unwrap()).unwrap(),
+        )
+    };
+    let (status, account) = open(json!({"mode": "provider"})).await;
+    assert_eq!(status, 200);
+    assert_eq!(account["api_key"].as_str().unwrap().len(), 32);
+    assert_eq!(account["base_url"], format!("{}/wechat", simulator.url()));
+    assert!(account["appid"].as_str().unwrap().starts_with("wx"));
+    let mch_id = account["mch_id"].as_str().unwrap();
+
+    let (_, same) = open(json!({"mch_id": mch_id, "daily_success_max": 9})).await;
+    assert_eq!(
+        (&same["api_key"], &same["plan_id"]),
+        (&account["api_key"], &account["plan_id"])
+    );
+    assert_eq!(same.get("sub_mch_id"), None, "a change of terms opens no shop");
+    let (_, shop) = open(json!({"provider": mch_id, "plan_id": "777", "shop_name": "二店"})).await;
+    assert_eq!(
+        (shop["mch_id"].as_str(), shop["plan_id"].as_str()),
+        (Some(mch_id), Some("777"))
+    );
+    assert_ne!(shop["sub_mch_id"], account["sub_mch_id"]);
+    let (_, direct) = open(json!({"mode": "direct"})).await;
+    assert_eq!(direct.get("sub_mch_id"), None);
+
+    for (spec, word) in [
+        (json!({}), "mode"),
+        (json!([]), "object"),
+        (json!({"mode": "direct", "api_key": "short"}), "api_key"),
+        (json!({"mode": "direct", "appid": "abc"}), "appid"),
+        (json!({"mode": "direct", "mch_id": "12x"}), "mch_id"),
+        (json!({"mode": "direct", "dayly_max_fen": 1}), "dayly_max_fen"),
+        (json!({"provider": "404"}), "provider"),
+        (json!({"provider": direct["mch_id"]}), "provider"),
+        (json!({"mch_id": mch_id, "mode": "direct"}), "mode"),
+    ] {
+        let (status, refused) = open(spec.clone()).await;
+        assert_eq!(status, 400, "{spec}");
+        assert!(refused["error"].as_str().unwrap().contains(word), "{spec}: {refused}");
+    }
+}
