@@ -12,3 +12,4 @@ pub mod live;
 pub mod money;
 pub mod random;
 pub mod secret;
+pub mod problem;

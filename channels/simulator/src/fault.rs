@@ -11,7 +11,6 @@ use crate::frame::Gateway;
 
 /// One line of the fault script. Fields left out match everything.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Fault {
     /// Given by the simulator; ignored on input.
     #[serde(default)]
@@ -80,8 +79,12 @@ pub enum Effect {
     Blind,
     /// The amount in a correctly signed answer or notification is this one.
     WrongAmount { fen: u64 },
-    /// A correctly signed answer or notification tells of another order.
-    WrongOrder { order_no: String },
+    /// A correctly signed answer or notification tells of another order; in JSON it is named `told`, because `order_no`
+    /// says which order the line is for.
+    WrongOrder {
+        #[serde(rename = "told")]
+        order_no: String,
+    },
     /// A correctly signed answer or notification tells of another merchant account.
     WrongMerchant { account: String },
     /// Notification: never sent.
