@@ -89,8 +89,12 @@ pub enum Effect {
     WrongMerchant { account: String },
     /// Notification: never sent.
     NoticeLost,
-    /// Notification: sent so many times more, each after it was acknowledged.
-    NoticeRepeated { times: u32 },
+    /// Notification: sent so many times more, each after it was acknowledged; in JSON it is named `more`, because `times`
+    /// says how often the line strikes.
+    NoticeRepeated {
+        #[serde(rename = "more")]
+        times: u32,
+    },
     /// Notification: sent so late.
     NoticeLate { ms: u64 },
     /// Notification: its signature does not fit.
