@@ -122,20 +122,26 @@ impl Unionpay {
             })?;
         match strange(&fields, &answer) {
             None => Ok(Answer(answer)),
-            Some(name) => Err(CallError::MaybeDone(format!("the answer is about another {name}"))),
+            Some(name) => Err(CallError::MaybeDone(format!(
+                "the answer is about another {name} or none"
+            ))),
         }
     }
 }
 
 /// The first field in which an answer is not about its question. Our number, time and merchant must come back; what
-/// else comes back must be what was sent. A query's answer bears the type of the order that it found.
+/// else comes back must be what was sent, and money is always yuan. A query's answer bears the type of the order that
+/// it found.
 fn strange(sent: &Fields, answer: &Fields) -> Option<&'static str> {
     let must = ["merId", "orderId", "txnTime", "txnType"];
-    let may = ["txnAmt", "currencyCode", "origQryId"];
+    let may = ["txnAmt", "origQryId"];
     let query = get(sent, "txnType") == Some("00");
     let differs = |name: &&str| get(sent, name).is_some_and(|value| get(answer, name) != Some(value));
     if get(answer, "respCode").is_none() {
-        return Some("respCode");
+        return Some("code");
+    }
+    if get(answer, "currencyCode").is_some_and(|currency| currency != "156") {
+        return Some("currency");
     }
     must.into_iter()
         .filter(|name| !(query && *name == "txnType"))
