@@ -11,7 +11,6 @@ use crate::frame::Gateway;
 
 /// One line of the fault script. Fields left out match everything.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Fault {
     /// Given by the simulator; ignored on input.
     #[serde(default)]

@@ -1,0 +1,102 @@
+//! What the fault script means at this gateway.
+
+use super::form::Fields;
+use super::reply::Signature;
+use crate::fault::Effect;
+
+/// Whether an effect means something for this transaction type; others keep waiting for theirs.
+pub(super) fn fits(effect: &Effect, txn_type: &str) -> bool {
+    match effect {
+        Effect::Pending { .. } | Effect::FailLater { .. } => matches!(txn_type, "01" | "31" | "04"),
+        Effect::PaidAfterReverse { .. } => matches!(txn_type, "01" | "99"),
+        Effect::Blind => matches!(txn_type, "00" | "78"),
+        _ => !effect.is_about_notices(),
+    }
+}
+
+/// The code that the script refuses with, before anything is done.
+pub(super) fn refusal(effects: &[Effect]) -> Option<&str> {
+    effects.iter().find_map(|effect| match effect {
+        Effect::Refuse { code } => Some(code.as_str()),
+        Effect::SystemErrorBefore => Some("03"),
+        _ => None,
+    })
+}
+
+/// How an accepted transaction goes on.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Course {
+    /// What is answered at once: 00, or 05 when the transaction hangs.
+    pub(super) answer: &'static str,
+    /// How long it takes to be decided.
+    pub(super) wait_ms: u64,
+    /// What it is decided to. A6 is a success with a defect.
+    pub(super) code: String,
+}
+
+/// The course that the script wants, else success after the usual time.
+pub(super) fn course(effects: &[Effect], settle_ms: u64) -> Course {
+    let told = effects.iter().find_map(|effect| match effect {
+        Effect::Pending { ms } => Some(Course {
+            answer: "05",
+            wait_ms: *ms,
+            code: "00".to_owned(),
+        }),
+        Effect::FailLater { ms, code } => Some(Course {
+            answer: "00",
+            wait_ms: *ms,
+            code: code.clone(),
+        }),
+        _ => None,
+    });
+    told.unwrap_or_else(|| Course {
+        answer: "00",
+        wait_ms: settle_ms,
+        code: "00".to_owned(),
+    })
+}
+
+/// How long after a reversal that was answered "done" the payment succeeds all the same.
+pub(super) fn paid_after_reverse_ms(effects: &[Effect]) -> Option<u64> {
+    effects.iter().find_map(|effect| match effect {
+        Effect::PaidAfterReverse { ms } => Some(*ms),
+        _ => None,
+    })
+}
+
+/// Whether the effect makes a message tell the untruth under a valid signature.
+pub(super) fn lies(effect: &Effect) -> bool {
+    matches!(
+        effect,
+        Effect::WrongAmount { .. } | Effect::WrongOrder { .. } | Effect::WrongMerchant { .. }
+    )
+}
+
+/// Puts the untruths into a message.
+pub(super) fn twist(effects: &[Effect], fields: &mut Fields) {
+    let mut lie = |names: &[&str], value: &str| {
+        for name in names {
+            if let Some(field) = fields.get_mut(*name) {
+                value.clone_into(field);
+            }
+        }
+    };
+    for effect in effects {
+        match effect {
+            Effect::WrongAmount { fen } => lie(&["txnAmt", "settleAmt"], &fen.to_string()),
+            Effect::WrongOrder { order_no } => lie(&["orderId"], order_no),
+            Effect::WrongMerchant { account } => lie(&["merId"], account),
+            _ => {}
+        }
+    }
+}
+
+/// How the answer is signed.
+pub(super) fn signature(effects: &[Effect]) -> Signature {
+    let told = effects.iter().find_map(|effect| match effect {
+        Effect::WrongSignature => Some(Signature::Wrong),
+        Effect::NoSignature => Some(Signature::Missing),
+        _ => None,
+    });
+    told.unwrap_or(Signature::True)
+}
