@@ -164,14 +164,14 @@ impl Unionpay {
     }
 }
 
-/// What an open query without a token says. Before we hold a token everything final means "not opened (yet)"; once we
-/// hold one, only a code that speaks of the binding says that it is gone.
+/// What an open query without a token says. Before we hold a token everything but a wrong set-up means "not opened (yet)"
+/// (UnionPay reference, 3.2.2); once we hold one, only a code that speaks of the binding says that it is gone.
 fn unopened(contract: &ContractRef, answer: &Answer) -> Result<ContractStanding, CallError> {
     let letters = answer.code();
     let gone = refusal(letters, "").hint == Hint::ContractGone;
     match find(letters).map(|code| code.class) {
-        _ if letters == "34" => Ok(ContractStanding::Pending),
-        Some(Class::Failed) if contract.handle.is_none() => Ok(ContractStanding::Pending),
+        Some(Class::Failed | Class::Query | Class::Retry) if contract.handle.is_none() => Ok(ContractStanding::Pending),
+        Some(Class::Query) if letters == "34" => Ok(ContractStanding::Pending),
         Some(Class::Failed) if gone => Ok(ContractStanding::Ended {
             by: if letters == EXPIRED {
                 EndedBy::Expiry

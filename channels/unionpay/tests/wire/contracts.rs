@@ -145,7 +145,8 @@ async fn the_open_query_tells_the_token_or_that_there_is_none_yet() {
         ("40", Some(ContractStanding::Pending), ended(EndedBy::Channel)),
         ("80", Some(ContractStanding::Pending), ended(EndedBy::Expiry)),
         ("01", Some(ContractStanding::Pending), None),
-        ("06", None, None),
+        ("70", Some(ContractStanding::Pending), None),
+        ("06", Some(ContractStanding::Pending), None),
         ("11", None, None),
         ("ZZ", None, None),
     ] {
