@@ -40,8 +40,8 @@ pub(super) enum State {
     Declined,
 }
 
-/// An opening.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// An opening. No `Debug`: it holds what only the merchant and the gateway should know.
+#[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Opening {
     id: String,
     request: Fields,

@@ -44,8 +44,8 @@ pub(super) struct Due {
     pub(super) code: String,
 }
 
-/// An order.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// An order. No `Debug`: it holds what only the merchant and the gateway should know.
+#[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Order {
     /// The request that made it.
     pub(super) request: Fields,

@@ -45,8 +45,8 @@ pub(super) const CARDS: [Card; 3] = [
     },
 ];
 
-/// A token of one merchant.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+/// A token of one merchant. No `Debug`: it holds what only the merchant and the gateway should know.
+#[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Token {
     pub(super) token: String,
     pub(super) mer_id: String,

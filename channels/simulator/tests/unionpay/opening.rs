@@ -1,5 +1,7 @@
 //! Opening password-free payment on the gateway's page, and ending it.
 
+use metropay_simulator::Effect;
+
 use super::merchant::{Merchant, fields};
 use super::verifier::{Fields, domain};
 
@@ -241,4 +243,16 @@ async fn declining_leads_to_the_address_for_failures() {
         between(&declined, "href=\"", "\""),
         "https://pay.example.test/sign/failed"
     );
+}
+
+#[tokio::test]
+async fn the_fault_script_reaches_the_page_and_the_question_after_it() {
+    let shop = Merchant::new().await;
+    shop.script("79", Effect::Refuse { code: "43".to_owned() });
+    let page = shop.post("frontTransReq", &shop.sign(opening(&shop))).await.unwrap();
+    assert!(page.contains("此业务暂未开通") && page.contains(">43<"), "{page}");
+    let (message, _) = open(&shop, "0034").await;
+    shop.script("78", Effect::Blind);
+    assert_eq!(shop.send(&open_query(&shop, &message)).await["respCode"], "34");
+    assert_eq!(shop.send(&open_query(&shop, &message)).await["respCode"], "00");
 }

@@ -85,3 +85,27 @@ async fn the_worst_race_pays_after_the_reversal_was_answered() {
         assert_eq!(shop.send(&refund).await["respCode"], "00");
     }
 }
+
+#[tokio::test]
+async fn the_race_is_decided_by_its_own_time_and_not_by_that_of_the_payment() {
+    let shop = Merchant::new().await;
+    shop.script("01", Effect::Pending { ms: 500 });
+    shop.script("99", Effect::PaidAfterReverse { ms: 60_000 });
+    let order = shop.consumption(1000);
+    shop.send(&order).await;
+    assert_eq!(shop.send(&shop.reversal(&order)).await["respCode"], "00");
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    assert_eq!(shop.query(&order).await["origRespCode"], "01");
+    assert!(shop.books().is_empty());
+}
+
+#[tokio::test]
+async fn a_paid_payment_whose_reversal_was_a_lie_is_debited_once() {
+    let shop = Merchant::new().await;
+    let (order, _) = shop.pay(1000).await;
+    shop.script("99", Effect::PaidAfterReverse { ms: 20 });
+    assert_eq!(shop.send(&shop.reversal(&order)).await["respCode"], "00");
+    assert_eq!(shop.first_letters(&order, 2).await[1]["respCode"], "00");
+    assert_eq!(shop.query(&order).await["origRespCode"], "00");
+    assert_eq!(shop.books().len(), 1);
+}
