@@ -1,0 +1,18 @@
+//! The adapter against single answers of a scripted gateway, and against the vectors of the UnionPay reference.
+
+/// A vector, by its file's name.
+#[cfg(test)]
+macro_rules! vector {
+    ($name:literal) => {
+        include_str!(concat!("../vectors/", $name))
+    };
+}
+
+#[cfg(test)]
+mod answers;
+#[cfg(test)]
+mod contracts;
+#[cfg(test)]
+mod gateway;
+#[cfg(test)]
+mod reversals;
