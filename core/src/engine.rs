@@ -139,15 +139,18 @@ impl Engine {
         self.adapter(&account).await
     }
 
-    /// What an adapter is given for an account. The notification path is unguessable in addition to the signature.
+    /// Where a channel sends its notifications for an account: unguessable in addition to the signature. For set-ups at the
+    /// channel's own console (a plan's termination address, an App's gateway).
+    pub fn notify_url(&self, channel: &ChannelId, account: &AccountId) -> String {
+        let token = self.vault.index(IndexPurpose::NotifyPath, account.as_str());
+        format!("{}/notify/{channel}/{account}/{token}", self.public_url)
+    }
+
+    /// What an adapter is given for an account.
     pub(crate) fn setting(&self, account: &ChannelAccount) -> Setting {
-        let token = self.vault.index(IndexPurpose::NotifyPath, account.account_id.as_str());
         Setting {
             account: account.account_id.clone(),
-            notify_url: format!(
-                "{}/notify/{}/{}/{token}",
-                self.public_url, account.channel, account.account_id
-            ),
+            notify_url: self.notify_url(&account.channel, &account.account_id),
             clock: Arc::clone(&self.clock),
             random: Arc::clone(&self.random),
         }

@@ -34,9 +34,10 @@ fn index(table: &'static str, name: &'static str, columns: &[&'static str], uniq
     index.to_owned()
 }
 
+#[expect(elided_lifetimes_in_paths, reason = "the trait's own signature hides the lifetime, and async_trait wants the same")]
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
-    async fn up(&self, manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         for create in merchants()
             .into_iter()
             .chain(users())

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::clock::Clock;
 use crate::id::Serial;
@@ -52,7 +52,7 @@ pub async fn unlock_vault(
 }
 
 /// A key of the platform as it is published.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PublicKey {
     /// Its serial number, as answers name it.
     pub serial: Serial,

@@ -1,0 +1,125 @@
+//! The command line.
+
+mod demo;
+mod migrate;
+mod serve;
+mod simulator;
+mod verify;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{LogConfig, LogFormat, Profile};
+
+/// 消费码支付平台 · a payment-channel platform for consumption codes.
+#[derive(Debug, Parser)]
+#[command(name = "metropay", version, about)]
+pub struct Command {
+    /// The folder of configuration files.
+    #[arg(long, global = true, default_value = "config", env = "METROPAY_CONFIG_DIR")]
+    config_dir: PathBuf,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Starts the server (and, in the demo, the simulators).
+    Serve {
+        /// Under which profile.
+        #[arg(long, value_enum, default_value = "default", env = "METROPAY_PROFILE")]
+        profile: Profile,
+    },
+    /// Brings the database's schema up to date and ends.
+    Migrate {
+        /// Under which profile.
+        #[arg(long, value_enum, default_value = "default", env = "METROPAY_PROFILE")]
+        profile: Profile,
+    },
+    /// Starts the simulated gateways alone.
+    Simulator(simulator::Arguments),
+    /// Plays through everything over HTTP, on free ports and a database of its own, and prints what happened.
+    Demo(demo::Arguments),
+    /// Checks the books against the invariants and prints what it found.
+    Verify {
+        /// Under which profile.
+        #[arg(long, value_enum, default_value = "default", env = "METROPAY_PROFILE")]
+        profile: Profile,
+        /// As JSON instead of a table.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Runs a command to its end.
+pub fn run(command: Command) -> ExitCode {
+    // Both providers of rustls may be linked; one must be chosen before the first TLS connection.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    #[cfg(feature = "failpoints")]
+    crash::arm();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("metropay: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let folder = command.config_dir;
+    let done = runtime.block_on(async {
+        match command.verb {
+            Verb::Serve { profile } => serve::run(profile, &folder).await.map(|()| ExitCode::SUCCESS),
+            Verb::Migrate { profile } => migrate::run(profile, &folder).await.map(|()| ExitCode::SUCCESS),
+            Verb::Simulator(arguments) => simulator::run(arguments).await.map(|()| ExitCode::SUCCESS),
+            Verb::Demo(arguments) => demo::run(arguments).await,
+            Verb::Verify { profile, json } => verify::run(profile, &folder, json).await,
+        }
+    });
+    done.unwrap_or_else(|error| {
+        eprintln!("metropay: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+/// Sets logging up, once for the process.
+fn log(config: &LogConfig) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&config.filter)?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match config.format {
+        LogFormat::Text => builder.with_target(false).init(),
+        LogFormat::Json => builder.json().with_current_span(true).with_span_list(false).init(),
+    }
+    Ok(())
+}
+
+/// Waits for the wish to stop: Ctrl-C or SIGTERM.
+async fn asked_to_stop() -> anyhow::Result<()> {
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}
+
+/// Dying on purpose, for the crash tests.
+#[cfg(feature = "failpoints")]
+mod crash {
+    /// The fail point at which the process kills itself, as `kill -9` would.
+    pub(super) fn arm() {
+        if let Ok(point) = std::env::var("METROPAY_KILL_AT") {
+            let armed = fail::cfg_callback(point, || {
+                let me = std::process::id().to_string();
+                let _ = std::process::Command::new("kill").args(["-9", &me]).status();
+                loop {
+                    std::thread::park();
+                }
+            });
+            if let Err(error) = armed {
+                eprintln!("metropay: METROPAY_KILL_AT: {error}");
+            }
+        }
+    }
+}

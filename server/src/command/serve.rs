@@ -1,0 +1,57 @@
+//! `metropay serve`.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use metropay_core::clock::SystemClock;
+use metropay_simulator::Simulator;
+
+use crate::config::{Config, Profile};
+use crate::demo::{Folder, seed};
+use crate::serve::Server;
+
+/// Runs until it is told to stop.
+pub(super) async fn run(profile: Profile, folder: &Path) -> Result<()> {
+    let mut config = Config::load(profile, folder)?;
+    super::log(&config.log)?;
+    let demo = match profile {
+        Profile::Demo => {
+            let folder = Folder::of(&config)?;
+            let app_key = folder.complete(&mut config)?;
+            Some((folder, app_key))
+        }
+        Profile::Default | Profile::Production => None,
+    };
+    config.guard(profile)?;
+    let simulator = match config.simulator.enabled {
+        true => Some(Simulator::start(config.simulator.settings()).await.context("starting the simulators")?),
+        false => None,
+    };
+    let server = Server::start(&config, Arc::new(SystemClock)).await?;
+    if let (Some((folder, app_key)), Some(simulator)) = (&demo, &simulator) {
+        let credentials = seed::seed(&config, folder, app_key, &server, simulator).await?;
+        println!("credentials  {}", folder.credentials().display());
+        for merchant in &credentials.merchants {
+            println!("merchant     {}  stores {}", merchant.mch_id, merchant.store_ids.join(", "));
+        }
+    }
+    announce(&server, simulator.as_ref());
+    super::asked_to_stop().await?;
+    tracing::info!("stopping");
+    server.stop().await;
+    Ok(())
+}
+
+fn announce(server: &Server, simulator: Option<&Simulator>) {
+    let url = server.url();
+    println!("server       {url}");
+    println!("  documentation  {url}/docs   ({url}/openapi.json)");
+    println!("  health         {url}/healthz   {url}/readyz");
+    if let Some(simulator) = simulator {
+        println!("simulators   {}", simulator.url());
+        println!("  a user's phone   {}/wechat/phone   {}/alipay/phone/agreements?user=…", simulator.url(), simulator.url());
+        println!("  books, faults    {}/control/books   {}/control/faults", simulator.url(), simulator.url());
+    }
+    println!("stop with Ctrl-C");
+}

@@ -1,0 +1,43 @@
+//! `metropay simulator`: the gateways on their own, for teams that test their integration.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use clap::Args;
+use metropay_simulator::{Settings, Simulator};
+
+use crate::config::{LogConfig, LogFormat};
+
+/// How they run.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Where they listen; port 0 takes a free one.
+    #[arg(long, default_value = "127.0.0.1:8090")]
+    listen: SocketAddr,
+    /// Where their books are kept; absent means in memory.
+    #[arg(long)]
+    data_dir: Option<PathBuf>,
+    /// How long an accepted payment or refund takes to succeed, in milliseconds.
+    #[arg(long, default_value_t = 300)]
+    settle_ms: u64,
+    /// How fast notifications are repeated, in percent of the documented waits.
+    #[arg(long, default_value_t = 100)]
+    notice_pace_percent: u32,
+}
+
+/// Runs until it is told to stop.
+pub(super) async fn run(arguments: Arguments) -> Result<()> {
+    super::log(&LogConfig { format: LogFormat::Text, filter: "info".to_owned() })?;
+    let settings = Settings {
+        listen: arguments.listen,
+        data_dir: arguments.data_dir,
+        settle_ms: arguments.settle_ms,
+        notice_pace_percent: arguments.notice_pace_percent,
+    };
+    let simulator = Simulator::start(settings).await.context("starting the simulators")?;
+    println!("simulators   {}", simulator.url());
+    println!("  WeChat Pay {}/wechat     Alipay {}/alipay     UnionPay {}/unionpay", simulator.url(), simulator.url(), simulator.url());
+    println!("  control    {}/control/{{accounts/<gateway>,books,faults,clock,notices}}", simulator.url());
+    super::asked_to_stop().await
+}

@@ -1,0 +1,10 @@
+//! The demo: everything a first visitor needs, made fresh, under one folder; and a play through all of it over HTTP.
+
+mod accounts;
+mod credentials;
+mod folder;
+pub mod play;
+pub mod seed;
+
+pub use credentials::{Credentials, DemoCredential, DemoMerchant, DemoUser};
+pub use folder::Folder;
