@@ -10,8 +10,9 @@ use axum::http::StatusCode;
 use axum::routing::post;
 use metropay_channel_unionpay::UnionpayFactory;
 use metropay_core::channel::{
-    Channel, ChannelRegistry, ContractRef, ContractStanding, DeductQuestion, News, NoticeRefused, Outcome, PaymentRef,
-    RawNotice, RefundQuestion, RefundStanding, ReverseQuestion, Reversed, Setting, SignPage, SignQuestion, Standing,
+    Channel, ChannelRegistry, ContractKey, ContractRef, ContractStanding, DeductQuestion, News, NoticeRefused, Outcome,
+    PaymentRef, RawNotice, RefundQuestion, RefundStanding, ReverseQuestion, Reversed, Setting, SignPage, SignQuestion,
+    Standing,
 };
 use metropay_core::clock::{Clock, MovedClock};
 use metropay_core::id::{ContractNo, PayNo, RefundNo, ReversalNo};
@@ -155,6 +156,63 @@ impl Shop {
         post_form(&http, &format!("{}/unionpay/sim/front/open", self.sim.url()), &decision).await;
     }
 
+    /// Opens a contract on the gateway's page, and returns it as notification and query tell it.
+    pub(crate) async fn opened(&self) -> ContractRef {
+        let mut contract = self.contract();
+        assert_eq!(
+            self.channel.query_contract(&contract).await,
+            Ok(ContractStanding::Pending)
+        );
+        self.sign(&contract, true).await;
+        let told = self
+            .told(|told| matches!(told.as_deref(), Ok([News::Contract { .. }])))
+            .await;
+        let Ok(
+            [
+                News::Contract {
+                    contract: key,
+                    standing: Some(ContractStanding::Active(signed)),
+                },
+            ],
+        ) = told.as_deref()
+        else {
+            panic!("{told:?}");
+        };
+        assert_eq!(*key, ContractKey::No(contract.no.clone()));
+        assert_eq!(signed.display.as_deref(), Some("尾号0018"));
+        assert!(signed.expires_at > signed.signed_at);
+        let queried = self.channel.query_contract(&contract).await;
+        assert_eq!(queried.ok().as_ref().and_then(token_of), Some(signed.handle.as_str()));
+        contract.handle = Some(signed.handle.clone());
+        contract
+    }
+
+    /// Pays by a contract; query and notification tell the same.
+    pub(crate) async fn paid_by(&self, contract: &ContractRef, amount: u64) -> PaymentRef {
+        let mut question = self.deduction(amount);
+        question.contract_handle = contract.handle.clone().unwrap_or_default();
+        assert_eq!(
+            self.channel.deduct(&question).await,
+            Ok(Outcome::Pending),
+            "accepted is not paid"
+        );
+        let mut payment = payment(&question);
+        let Standing::Paid(paid) = self.settled(&payment).await else {
+            panic!("paid");
+        };
+        assert_eq!((paid.amount, paid.coupon), (Fen::new(amount).unwrap(), Fen::ZERO));
+        let told = self
+            .told(|told| matches!(told.as_deref(), Ok([News::Payment { .. }])))
+            .await;
+        let news = News::Payment {
+            no: question.no.clone(),
+            standing: Some(Standing::Paid(paid.clone())),
+        };
+        assert_eq!(told, Ok(vec![news]));
+        payment.channel_no = Some(paid.channel_no);
+        payment
+    }
+
     pub(crate) fn deduction(&self, fen: u64) -> DeductQuestion {
         DeductQuestion {
             no: PayNo::fresh(self.clock.as_ref(), &SystemRandom),
@@ -259,6 +317,18 @@ pub(crate) fn payment(question: &DeductQuestion) -> PaymentRef {
         at: question.at,
         amount: question.amount,
         channel_no: None,
+    }
+}
+
+pub(crate) fn fen(fen: u64) -> Fen {
+    Fen::new(fen).unwrap()
+}
+
+/// How much went back, where it did.
+pub(crate) fn refund_of(standing: &RefundStanding) -> Option<Fen> {
+    match standing {
+        RefundStanding::Refunded(refunded) => Some(refunded.amount),
+        _ => None,
     }
 }
 

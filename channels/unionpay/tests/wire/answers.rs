@@ -10,7 +10,7 @@ use wiremock::ResponseTemplate;
 
 use crate::gateway::{
     self, Fields, PAY, QUERY_ID, Signer, Stage, answer, china, deduction, echo, found, order, payment, raw, refund,
-    sign,
+    sign, with_status,
 };
 
 fn maybe<T: std::fmt::Debug>(result: Result<T, CallError>) -> String {
@@ -164,7 +164,7 @@ const FORGED: &[(&str, Say)] = &[
         ResponseTemplate::new(200).set_body_string("<html><body class=\"x\">502</body></html>")
     }),
     ("HTTP 500", |asked| {
-        ResponseTemplate::new(500).set_body_string(format!("{:?}", echo(asked, "00", &[])))
+        with_status(500, &sign(echo(asked, "64", &[]), Signer::Unionpay))
     }),
     ("HTTP 302", |_| {
         ResponseTemplate::new(302).insert_header("location", "http://127.0.0.1:1/")

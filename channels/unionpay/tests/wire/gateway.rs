@@ -223,12 +223,14 @@ pub(crate) fn sign(mut fields: Fields, signer: Signer) -> Fields {
 
 /// Raw, as synchronous answers are.
 pub(crate) fn raw(fields: &Fields) -> ResponseTemplate {
-    let body = fields
-        .iter()
-        .map(|(name, value)| format!("{name}={value}"))
-        .collect::<Vec<_>>()
-        .join("&");
-    ResponseTemplate::new(200).set_body_string(format!("{body}\r\n"))
+    with_status(200, fields)
+}
+
+/// The same with another HTTP status.
+pub(crate) fn with_status(status: u16, fields: &Fields) -> ResponseTemplate {
+    let pairs = fields.iter().map(|(name, value)| format!("{name}={value}"));
+    let body = pairs.collect::<Vec<_>>().join("&");
+    ResponseTemplate::new(status).set_body_string(format!("{body}\r\n"))
 }
 
 /// A signed answer with this code.
