@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use sea_orm_migration::MigratorTrait;
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, SqlErr,
     TransactionTrait,
 };
+use sea_orm_migration::MigratorTrait;
 
 /// The database. On SQLite there is one writing connection, so that writers queue instead of failing, and a pool that
 /// reads beside it.

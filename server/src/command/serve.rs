@@ -25,7 +25,11 @@ pub(super) async fn run(profile: Profile, folder: &Path) -> Result<()> {
     };
     config.guard(profile)?;
     let simulator = match config.simulator.enabled {
-        true => Some(Simulator::start(config.simulator.settings()).await.context("starting the simulators")?),
+        true => Some(
+            Simulator::start(config.simulator.settings())
+                .await
+                .context("starting the simulators")?,
+        ),
         false => None,
     };
     let server = Server::start(&config, Arc::new(SystemClock)).await?;
@@ -33,7 +37,11 @@ pub(super) async fn run(profile: Profile, folder: &Path) -> Result<()> {
         let credentials = seed::seed(&config, folder, app_key, &server, simulator).await?;
         println!("credentials  {}", folder.credentials().display());
         for merchant in &credentials.merchants {
-            println!("merchant     {}  stores {}", merchant.mch_id, merchant.store_ids.join(", "));
+            println!(
+                "merchant     {}  stores {}",
+                merchant.mch_id,
+                merchant.store_ids.join(", ")
+            );
         }
     }
     announce(&server, simulator.as_ref());
@@ -50,8 +58,16 @@ fn announce(server: &Server, simulator: Option<&Simulator>) {
     println!("  health         {url}/healthz   {url}/readyz");
     if let Some(simulator) = simulator {
         println!("simulators   {}", simulator.url());
-        println!("  a user's phone   {}/wechat/phone   {}/alipay/phone/agreements?user=…", simulator.url(), simulator.url());
-        println!("  books, faults    {}/control/books   {}/control/faults", simulator.url(), simulator.url());
+        println!(
+            "  a user's phone   {}/wechat/phone   {}/alipay/phone/agreements?user=…",
+            simulator.url(),
+            simulator.url()
+        );
+        println!(
+            "  books, faults    {}/control/books   {}/control/faults",
+            simulator.url(),
+            simulator.url()
+        );
     }
     println!("stop with Ctrl-C");
 }

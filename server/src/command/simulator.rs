@@ -28,7 +28,10 @@ pub(super) struct Arguments {
 
 /// Runs until it is told to stop.
 pub(super) async fn run(arguments: Arguments) -> Result<()> {
-    super::log(&LogConfig { format: LogFormat::Text, filter: "info".to_owned() })?;
+    super::log(&LogConfig {
+        format: LogFormat::Text,
+        filter: "info".to_owned(),
+    })?;
     let settings = Settings {
         listen: arguments.listen,
         data_dir: arguments.data_dir,
@@ -37,7 +40,15 @@ pub(super) async fn run(arguments: Arguments) -> Result<()> {
     };
     let simulator = Simulator::start(settings).await.context("starting the simulators")?;
     println!("simulators   {}", simulator.url());
-    println!("  WeChat Pay {}/wechat     Alipay {}/alipay     UnionPay {}/unionpay", simulator.url(), simulator.url(), simulator.url());
-    println!("  control    {}/control/{{accounts/<gateway>,books,faults,clock,notices}}", simulator.url());
+    println!(
+        "  WeChat Pay {}/wechat     Alipay {}/alipay     UnionPay {}/unionpay",
+        simulator.url(),
+        simulator.url(),
+        simulator.url()
+    );
+    println!(
+        "  control    {}/control/{{accounts/<gateway>,books,faults,clock,notices}}",
+        simulator.url()
+    );
     super::asked_to_stop().await
 }

@@ -34,8 +34,17 @@ pub(super) async fn run(profile: Profile, folder: &Path, json: bool) -> Result<E
 fn print(findings: &[Finding]) {
     for finding in findings {
         let invariant = finding.invariant;
-        let word = if finding.breaches.is_empty() { "ok    " } else { "BREACH" };
-        println!("{}  {word}  {:>8} checked  {}", invariant.id(), finding.checked, invariant.says());
+        let word = if finding.breaches.is_empty() {
+            "ok    "
+        } else {
+            "BREACH"
+        };
+        println!(
+            "{}  {word}  {:>8} checked  {}",
+            invariant.id(),
+            finding.checked,
+            invariant.says()
+        );
         for breach in finding.breaches.iter().take(SHOWN_MAX) {
             println!("          {breach}");
         }

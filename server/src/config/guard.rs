@@ -1,5 +1,6 @@
 //! The guard of production: what must not be started with, and which it is.
 
+use metropay_core::secret::Secret;
 use metropay_core::vault::MasterKey;
 
 use super::{CodeKind, Config, Profile};
@@ -24,7 +25,11 @@ impl Config {
         if profile == Profile::Production {
             self.guard_production(&mut reasons);
         }
-        if reasons.is_empty() { Ok(()) } else { Err(Unsafe(reasons)) }
+        if reasons.is_empty() {
+            Ok(())
+        } else {
+            Err(Unsafe(reasons))
+        }
     }
 
     fn guard_production(&self, reasons: &mut Vec<String>) {
@@ -41,10 +46,12 @@ impl Config {
             reasons.push("app.issuer is the demo's".to_owned());
         }
         for key in &self.app.keys {
-            let secret = key.secret.as_ref().map(|secret| secret.expose());
+            let secret = key.secret.as_ref().map(Secret::expose);
             if secret.is_some_and(is_an_example) {
                 let kid = key.kid.as_deref().unwrap_or("without kid");
-                reasons.push(format!("app.keys ({kid}): the secret is an example of the documentation"));
+                reasons.push(format!(
+                    "app.keys ({kid}): the secret is an example of the documentation"
+                ));
             }
         }
         if !self.server.public_url.starts_with("https://") {
@@ -97,13 +104,23 @@ mod tests {
         type Spoil = fn(&mut Config);
         let spoiled: [(&str, Spoil); 8] = [
             ("simulator.enabled", |config| config.simulator.enabled = true),
-            ("secrets.master_key is missing", |config| config.secrets.master_key = "".into()),
-            ("secrets.master_key is not usable", |config| config.secrets.master_key = "A".repeat(64).as_str().into()),
+            ("secrets.master_key is missing", |config| {
+                config.secrets.master_key = "".into()
+            }),
+            ("secrets.master_key is not usable", |config| {
+                config.secrets.master_key = "A".repeat(64).as_str().into()
+            }),
             ("code.type", |config| config.code.kind = CodeKind::Test),
             ("app.issuer", |config| config.app.issuer = String::new()),
-            ("example of the documentation", |config| config.app.keys = vec![key("0123456789abcdef0123456789abcdef")]),
-            ("server.public_url", |config| config.server.public_url = "http://pay.example.com".to_owned()),
-            ("database.url", |config| config.database.url = "sqlite::memory:".to_owned()),
+            ("example of the documentation", |config| {
+                config.app.keys = vec![key("0123456789abcdef0123456789abcdef")]
+            }),
+            ("server.public_url", |config| {
+                config.server.public_url = "http://pay.example.com".to_owned()
+            }),
+            ("database.url", |config| {
+                config.database.url = "sqlite::memory:".to_owned()
+            }),
         ];
         for (word, spoil) in spoiled {
             let mut config = sound();
@@ -117,6 +134,12 @@ mod tests {
     #[test]
     fn no_profile_starts_without_a_master_key() {
         let config = Config::load(Profile::Default, Path::new("no such folder")).unwrap();
-        assert!(config.guard(Profile::Default).unwrap_err().to_string().contains("master_key"));
+        assert!(
+            config
+                .guard(Profile::Default)
+                .unwrap_err()
+                .to_string()
+                .contains("master_key")
+        );
     }
 }

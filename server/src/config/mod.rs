@@ -134,7 +134,11 @@ pub struct AppConfig {
 impl AppConfig {
     /// The issuer as the App's door knows it.
     pub fn issuer(&self) -> AppIssuer {
-        AppIssuer { issuer: self.issuer.clone(), audience: self.audience.clone(), keys: self.keys.clone() }
+        AppIssuer {
+            issuer: self.issuer.clone(),
+            audience: self.audience.clone(),
+            keys: self.keys.clone(),
+        }
     }
 }
 
@@ -207,7 +211,10 @@ impl CapsConfig {
         );
         let till_wait = Duration::from_millis(self.till_wait_ms);
         let send_lease = self.send_lease_ms.map_or(limit::SEND_LEASE, Duration::from_millis);
-        anyhow::ensure!(till_wait < send_lease, "caps.till_wait_ms must be less than the time of a sender");
+        anyhow::ensure!(
+            till_wait < send_lease,
+            "caps.till_wait_ms must be less than the time of a sender"
+        );
         Ok(Caps {
             per_payment: self.per_payment_fen,
             per_user_day: self.per_user_day_fen,
@@ -276,14 +283,27 @@ impl Config {
     /// # Errors
     /// When a field is unknown, missing or of the wrong kind; the text names it and where it came from.
     pub fn load(profile: Profile, folder: &Path) -> Result<Self> {
-        let figment = Figment::new()
-            .merge(Toml::string(DEFAULTS))
-            .merge(Toml::file_exact(folder.join("default.toml")))
-            .merge(Toml::string(profile.built_in()))
-            .merge(Toml::file_exact(folder.join(format!("{}.toml", profile.name()))))
+        let figment = Figment::new().merge(Toml::string(DEFAULTS));
+        let figment = merge_file(figment, &folder.join("default.toml")).merge(Toml::string(profile.built_in()));
+        let figment = merge_file(figment, &folder.join(format!("{}.toml", profile.name())))
             // Only what has a section is configuration; METROPAY_TEST_… and the like are not.
-            .merge(Env::prefixed("METROPAY_").filter(|key| key.as_str().contains("__")).split("__"));
-        figment.extract().with_context(|| format!("configuration of profile {}", profile.name()))
+            .merge(
+                Env::prefixed("METROPAY_")
+                    .filter(|key| key.as_str().contains("__"))
+                    .split("__"),
+            );
+        figment
+            .extract()
+            .with_context(|| format!("configuration of profile {}", profile.name()))
+    }
+}
+
+/// Merges a file that need not be there.
+fn merge_file(figment: Figment, path: &Path) -> Figment {
+    if path.is_file() {
+        figment.merge(Toml::file_exact(path))
+    } else {
+        figment
     }
 }
 

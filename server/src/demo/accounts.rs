@@ -27,7 +27,7 @@ fn account(mch_id: &str, channel: &str) -> (ChannelId, AccountId) {
 }
 
 /// Opens the accounts, or, where they were opened before, tells the gateways our present addresses.
-pub(super) fn open(engine: &Engine, frame: &Frame, mch_id: &str, before: Option<Opened>) -> Result<Opened> {
+pub(super) fn open(engine: &Engine, frame: &Frame, mch_id: &str, before: Option<&Opened>) -> Result<Opened> {
     let notify = |channel: &str| {
         let (channel, account) = account(mch_id, channel);
         engine.notify_url(&channel, &account)
@@ -39,7 +39,7 @@ pub(super) fn open(engine: &Engine, frame: &Frame, mch_id: &str, before: Option<
     });
     let mut alipay = json!({ "shop_name": "地铁便利店", "app_gateway_url": notify("alipay") });
     let mut unionpay = json!({ "shop_name": "地铁便利店" });
-    if let Some(before) = &before {
+    if let Some(before) = before {
         for (wish, numbers) in [
             (&mut wechat, take(&before.wechat, &["mch_id"])),
             (&mut alipay, take(&before.alipay, &["app_id"])),
@@ -52,24 +52,31 @@ pub(super) fn open(engine: &Engine, frame: &Frame, mch_id: &str, before: Option<
         }
     }
     let open = |gateway, wish: &Value, before: Option<&Value>| -> Result<Value> {
-        let opened = frame.open_account(gateway, wish).with_context(|| format!("opening an account at {gateway:?}"))?;
+        let opened = frame
+            .open_account(gateway, wish)
+            .with_context(|| format!("opening an account at {gateway:?}"))?;
         // Keys are handed out once; addresses may be new.
         let mut whole = before.cloned().unwrap_or_else(|| json!({}));
         let fresh = opened.as_object().cloned().unwrap_or_default();
-        let fresh: Map<String, Value> =
-            fresh.into_iter().filter(|(name, _)| before.is_none() || name.ends_with("_url")).collect();
+        let fresh: Map<String, Value> = fresh
+            .into_iter()
+            .filter(|(name, _)| before.is_none() || name.ends_with("_url"))
+            .collect();
         merge(&mut whole, fresh);
         Ok(whole)
     };
     Ok(Opened {
-        wechat: open(Gateway::Wechat, &wechat, before.as_ref().map(|before| &before.wechat))?,
-        alipay: open(Gateway::Alipay, &alipay, before.as_ref().map(|before| &before.alipay))?,
-        unionpay: open(Gateway::Unionpay, &unionpay, before.as_ref().map(|before| &before.unionpay))?,
+        wechat: open(Gateway::Wechat, &wechat, before.map(|before| &before.wechat))?,
+        alipay: open(Gateway::Alipay, &alipay, before.map(|before| &before.alipay))?,
+        unionpay: open(Gateway::Unionpay, &unionpay, before.map(|before| &before.unionpay))?,
     })
 }
 
 fn take(value: &Value, names: &[&str]) -> Map<String, Value> {
-    names.iter().filter_map(|name| Some(((*name).to_owned(), value.get(*name)?.clone()))).collect()
+    names
+        .iter()
+        .filter_map(|name| Some(((*name).to_owned(), value.get(*name)?.clone())))
+        .collect()
 }
 
 fn merge(value: &mut Value, more: Map<String, Value>) {
@@ -83,31 +90,44 @@ impl Opened {
     pub(super) fn configurations(&self, mch_id: &str) -> Vec<DemoAccount> {
         let (wechat, alipay, unionpay) = (&self.wechat, &self.alipay, &self.unionpay);
         let configurations = [
-            ("wechat", json!({
-                "mode": wechat["mode"], "appid": wechat["appid"], "mch_id": wechat["mch_id"],
-                "sub_mch_id": wechat["sub_mch_id"], "api_key": wechat["api_key"], "plan_id": wechat["plan_id"],
-                "base_url": wechat["base_url"],
-                "signing_page_url": format!("{}/phone/sign", wechat["base_url"].as_str().unwrap_or_default()),
-            })),
-            ("alipay", json!({
-                "app_id": alipay["app_id"], "seller_id": alipay["seller_id"],
-                "app_private_key": alipay["app_private_key_pem"], "alipay_public_key": alipay["alipay_public_key_pem"],
-                "gateway_url": alipay["gateway_url"], "product_code": alipay["product_code"],
-                "personal_product_code": alipay["personal_product_code"], "sign_scene": alipay["sign_scene"],
-                "sign_channel": "QRCODE",
-            })),
-            ("unionpay", json!({
-                "mer_id": unionpay["mer_id"], "sign_cert_pem": unionpay["cert_pem"],
-                "sign_key_pem": unionpay["private_key_pem"], "root_certs_pem": unionpay["root_cert_pem"],
-                "middle_certs_pem": unionpay["middle_cert_pem"], "tr_id": unionpay["tr_id"],
-                "base_url": unionpay["base_url"],
-            })),
+            (
+                "wechat",
+                json!({
+                    "mode": wechat["mode"], "appid": wechat["appid"], "mch_id": wechat["mch_id"],
+                    "sub_mch_id": wechat["sub_mch_id"], "api_key": wechat["api_key"], "plan_id": wechat["plan_id"],
+                    "base_url": wechat["base_url"],
+                    "signing_page_url": format!("{}/phone/sign", wechat["base_url"].as_str().unwrap_or_default()),
+                }),
+            ),
+            (
+                "alipay",
+                json!({
+                    "app_id": alipay["app_id"], "seller_id": alipay["seller_id"],
+                    "app_private_key": alipay["app_private_key_pem"], "alipay_public_key": alipay["alipay_public_key_pem"],
+                    "gateway_url": alipay["gateway_url"], "product_code": alipay["product_code"],
+                    "personal_product_code": alipay["personal_product_code"], "sign_scene": alipay["sign_scene"],
+                    "sign_channel": "QRCODE",
+                }),
+            ),
+            (
+                "unionpay",
+                json!({
+                    "mer_id": unionpay["mer_id"], "sign_cert_pem": unionpay["cert_pem"],
+                    "sign_key_pem": unionpay["private_key_pem"], "root_certs_pem": unionpay["root_cert_pem"],
+                    "middle_certs_pem": unionpay["middle_cert_pem"], "tr_id": unionpay["tr_id"],
+                    "base_url": unionpay["base_url"],
+                }),
+            ),
         ];
         configurations
             .into_iter()
             .map(|(channel, config)| {
                 let (channel, account) = account(mch_id, channel);
-                DemoAccount { channel, account, config }
+                DemoAccount {
+                    channel,
+                    account,
+                    config,
+                }
             })
             .collect()
     }

@@ -46,7 +46,10 @@ pub struct DemoCredential {
 
 impl std::fmt::Debug for DemoCredential {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("DemoCredential").field("serial", &self.serial).field("algorithm", &self.algorithm).finish()
+        f.debug_struct("DemoCredential")
+            .field("serial", &self.serial)
+            .field("algorithm", &self.algorithm)
+            .finish()
     }
 }
 
@@ -61,6 +64,8 @@ pub struct DemoUser {
 
 impl std::fmt::Debug for DemoUser {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("DemoUser").field("uid", &self.uid).finish_non_exhaustive()
+        f.debug_struct("DemoUser")
+            .field("uid", &self.uid)
+            .finish_non_exhaustive()
     }
 }

@@ -28,7 +28,10 @@ impl Folder {
     /// # Errors
     /// When the database is no file, or the folder cannot be made.
     pub fn of(config: &Config) -> Result<Self> {
-        let file = config.database.file().context("the demo needs an embedded database in a file")?;
+        let file = config
+            .database
+            .file()
+            .context("the demo needs an embedded database in a file")?;
         let folder = file.parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf);
         std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
         Ok(Self(folder))
@@ -46,7 +49,9 @@ impl Folder {
     pub fn complete(&self, config: &mut Config) -> Result<Secret> {
         let random: &dyn Random = &SystemRandom;
         if config.secrets.master_key.expose().is_empty() {
-            let key = self.kept("master.key", || Ok(MasterKey::generate(random).text().expose().to_owned()))?;
+            let key = self.kept("master.key", || {
+                Ok(MasterKey::generate(random).text().expose().to_owned())
+            })?;
             config.secrets.master_key = key.as_str().into();
         }
         let private = self.kept("app-issuer.pem", || {
@@ -90,7 +95,12 @@ impl Folder {
     fn write(&self, name: &str, text: &str) -> Result<()> {
         let (path, fresh) = (self.0.join(name), self.0.join(format!("{name}.new")));
         let write = || -> std::io::Result<()> {
-            let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
+            let mut file = OpenOptions::new()
+                .write(true)
+                .create(true)
+                .truncate(true)
+                .mode(0o600)
+                .open(&fresh)?;
             file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
             file.write_all(text.as_bytes())?;
             file.sync_all()?;

@@ -43,8 +43,12 @@ pub async fn seed(
 ) -> Result<Credentials> {
     let engine = server.engine();
     let before: Option<Credentials> = folder.read_json("credentials.json");
-    let merchant = seed_merchant(engine, before.as_ref()).await.context("seeding the merchant")?;
-    seed_accounts(engine, folder, simulator).await.context("seeding the channel accounts")?;
+    let merchant = seed_merchant(engine, before.as_ref())
+        .await
+        .context("seeding the merchant")?;
+    seed_accounts(engine, folder, simulator)
+        .await
+        .context("seeding the channel accounts")?;
     let credentials = Credentials {
         base_url: engine.public_url.clone(),
         simulator_url: simulator.url().to_owned(),
@@ -58,32 +62,65 @@ pub async fn seed(
 
 async fn seed_merchant(engine: &Engine, before: Option<&Credentials>) -> Result<DemoMerchant> {
     let mch_id = MchId::from(MCH_ID);
-    let stores = STORES.iter().map(|(id, name)| (StoreId::from(*id), (*name).to_owned())).collect();
-    let new = NewMerchant { mch_id: mch_id.clone(), name: "地铁便利店".to_owned(), fee_rate: FEE_RATE, stores };
+    let stores = STORES
+        .iter()
+        .map(|(id, name)| (StoreId::from(*id), (*name).to_owned()))
+        .collect();
+    let new = NewMerchant {
+        mch_id: mch_id.clone(),
+        name: "地铁便利店".to_owned(),
+        fee_rate: FEE_RATE,
+        stores,
+    };
     people::register(engine, new).await?;
     let store_ids = STORES.iter().map(|(id, _)| (*id).to_owned()).collect();
     let known = before.and_then(|before| before.merchants.iter().find(|merchant| merchant.mch_id == MCH_ID));
     if let Some(known) = known
         && keys_stand(engine, known).await?
     {
-        return Ok(DemoMerchant { store_ids, ..known.clone() });
+        return Ok(DemoMerchant {
+            store_ids,
+            ..known.clone()
+        });
     }
     let mut credentials = Vec::new();
-    for algorithm in [Algorithm::HmacSha256, Algorithm::RsaSha256, Algorithm::RsaPssSha256, Algorithm::Ed25519] {
+    for algorithm in [
+        Algorithm::HmacSha256,
+        Algorithm::RsaSha256,
+        Algorithm::RsaPssSha256,
+        Algorithm::Ed25519,
+    ] {
         let made = people::add_credential(engine, &mch_id, algorithm).await?;
         let private = made.private.expose().to_owned();
-        let (secret, private_key_pem) =
-            if algorithm.is_shared() { (Some(private), None) } else { (None, Some(private)) };
+        let (secret, private_key_pem) = if algorithm.is_shared() {
+            (Some(private), None)
+        } else {
+            (None, Some(private))
+        };
         let algorithm = algorithm.word().to_owned();
-        credentials.push(DemoCredential { serial: made.serial.0, algorithm, secret, private_key_pem });
+        credentials.push(DemoCredential {
+            serial: made.serial.0,
+            algorithm,
+            secret,
+            private_key_pem,
+        });
     }
-    Ok(DemoMerchant { mch_id: MCH_ID.to_owned(), store_ids, credentials })
+    Ok(DemoMerchant {
+        mch_id: MCH_ID.to_owned(),
+        store_ids,
+        credentials,
+    })
 }
 
 /// Whether the database still knows the keys that were handed out; it may be a new one.
 async fn keys_stand(engine: &Engine, merchant: &DemoMerchant) -> Result<bool> {
     for credential in &merchant.credentials {
-        if engine.directory.credential(&Serial(credential.serial.clone())).await?.is_none() {
+        if engine
+            .directory
+            .credential(&Serial(credential.serial.clone()))
+            .await?
+            .is_none()
+        {
             return Ok(false);
         }
     }
@@ -94,12 +131,18 @@ async fn seed_accounts(engine: &Arc<Engine>, folder: &Folder, simulator: &Simula
     let before: Option<Opened> = folder.read_json("accounts.json");
     let (own, frame) = (Arc::clone(engine), Arc::clone(simulator.frame()));
     // Making RSA keys takes a while; it must not hold up what is served already.
-    let opened = tokio::task::spawn_blocking(move || accounts::open(&own, &frame, MCH_ID, before)).await??;
+    let opened = tokio::task::spawn_blocking(move || accounts::open(&own, &frame, MCH_ID, before.as_ref())).await??;
     folder.write_json("accounts.json", &opened)?;
     for account in opened.configurations(MCH_ID) {
-        people::put_account(engine, &MCH_ID.into(), &account.account, &account.channel, &account.config)
-            .await
-            .with_context(|| format!("setting {} up", account.account))?;
+        people::put_account(
+            engine,
+            &MCH_ID.into(),
+            &account.account,
+            &account.channel,
+            &account.config,
+        )
+        .await
+        .with_context(|| format!("setting {} up", account.account))?;
     }
     Ok(())
 }
@@ -119,7 +162,10 @@ fn tokens(config: &Config, engine: &Engine, app_key: &Secret) -> Result<Vec<Demo
                 phone_number_verified: true,
                 jkt: None,
             };
-            Ok(DemoUser { uid: (*uid).to_owned(), app_token: issuer.issue(&claims)? })
+            Ok(DemoUser {
+                uid: (*uid).to_owned(),
+                app_token: issuer.issue(&claims)?,
+            })
         })
         .collect()
 }

@@ -37,7 +37,9 @@ pub(super) async fn serve(listener: TcpListener, app: Router, stop: Cancellation
     let graceful = GracefulShutdown::new();
     loop {
         // Without room nothing is accepted: the kernel's queue and the client wait.
-        let Ok(place) = Arc::clone(&room).acquire_owned().await else { break };
+        let Ok(place) = Arc::clone(&room).acquire_owned().await else {
+            break;
+        };
         let (stream, peer) = tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok(connection) => connection,

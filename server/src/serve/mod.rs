@@ -86,10 +86,23 @@ impl Server {
         let app = application(config, doors)?;
         let stop = CancellationToken::new();
         let drain = Duration::from_secs(config.server.drain_s);
-        let bounds = listen::Bounds { connections_max: config.server.connections_max, drain };
+        let bounds = listen::Bounds {
+            connections_max: config.server.connections_max,
+            drain,
+        };
         let listening = tokio::spawn(listen::serve(listener, app, stop.clone(), bounds));
-        let jobs = Job::ALL.into_iter().map(|job| tokio::spawn(job.run(Arc::clone(&engine)))).collect();
-        Ok(Self { engine, keys, addr, stop, listening, jobs })
+        let jobs = Job::ALL
+            .into_iter()
+            .map(|job| tokio::spawn(job.run(Arc::clone(&engine))))
+            .collect();
+        Ok(Self {
+            engine,
+            keys,
+            addr,
+            stop,
+            listening,
+            jobs,
+        })
     }
 
     /// Where it listens.
@@ -130,16 +143,16 @@ impl Drop for Server {
     }
 }
 
-async fn build(
-    config: &Config,
-    addr: SocketAddr,
-    clock: Arc<dyn Clock>,
-) -> Result<(Arc<Engine>, Arc<PlatformKeys>)> {
+async fn build(config: &Config, addr: SocketAddr, clock: Arc<dyn Clock>) -> Result<(Arc<Engine>, Arc<PlatformKeys>)> {
     let random = Arc::new(SystemRandom);
     let db = open_database(config).await?;
     let master = MasterKey::parse(&config.secrets.master_key).context("secrets.master_key")?;
-    let vault = unlock_vault(&db, &master, &*clock, &*random).await.context("opening the vault")?;
-    let keys = PlatformKeys::load(&db, &vault, &*clock, &*random).await.context("loading the platform's keys")?;
+    let vault = unlock_vault(&db, &master, &*clock, &*random)
+        .await
+        .context("opening the vault")?;
+    let keys = PlatformKeys::load(&db, &vault, &*clock, &*random)
+        .await
+        .context("loading the platform's keys")?;
     let public_url = match config.server.public_url.trim_end_matches('/') {
         "" => format!("http://{addr}"),
         url => url.to_owned(),
@@ -163,7 +176,11 @@ async fn build(
 fn app_door(config: &Config) -> Result<AppDoor> {
     let tokens = TokenVerifier::new(&config.app.issuer()).context("app.keys")?;
     let return_url = Some(config.app.return_url.clone()).filter(|url| !url.is_empty());
-    Ok(AppDoor { tokens, require_device_proof: config.app.require_device_proof, return_url })
+    Ok(AppDoor {
+        tokens,
+        require_device_proof: config.app.require_device_proof,
+        return_url,
+    })
 }
 
 /// All doors and pages, fitted with their layers.

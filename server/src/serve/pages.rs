@@ -24,7 +24,8 @@ pub(super) fn describe(mut description: OpenApi) -> OpenApi {
     description.info.title = "metropay".to_owned();
     description.info.version = env!("CARGO_PKG_VERSION").to_owned();
     description.info.description = Some(
-        "消费码支付平台：商户支付接口与 App 接口。Consumption-code payments: the merchant API and the App API.".to_owned(),
+        "消费码支付平台：商户支付接口与 App 接口。Consumption-code payments: the merchant API and the App API."
+            .to_owned(),
     );
     description
 }
@@ -40,7 +41,10 @@ async fn readyz(State(doors): State<Doors>) -> (StatusCode, Json<Value>) {
         Ok(()) => (StatusCode::OK, Json(json!({ "status": "ready" }))),
         Err(problem) => {
             tracing::error!(error = %problem, "not ready: {problem}");
-            (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "status": "not ready", "reason": "database" })))
+            (
+                StatusCode::SERVICE_UNAVAILABLE,
+                Json(json!({ "status": "not ready", "reason": "database" })),
+            )
         }
     }
 }
