@@ -1,1 +1,9 @@
-//! tests
+//! The suites' ground: a whole world in one process — server, simulators, tills, Apps, phones — on a folder of its own.
+//!
+//! A story runs in [`story`]: when it ends, the world is left alone until everything has ended by itself, and then the
+//! books are checked. So every story proves the books.
+
+mod world;
+
+pub use metropay_server::demo::client::{App, Control, Phone, Reply, Till};
+pub use world::{Wishes, World, story, story_with};

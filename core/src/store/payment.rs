@@ -488,3 +488,11 @@ pub async fn page_after(db: &impl ConnectionTrait, after: Option<PayNo>, limit: 
     }
     query.order_by_asc(Column::PayNo).limit(limit).all(db).await
 }
+
+/// How many payments whose outcome is not known there are.
+pub async fn count_open(db: &impl ConnectionTrait) -> Result<u64, DbErr> {
+    Entity::find()
+        .filter(Column::State.eq(PaymentState::Paying))
+        .count(db)
+        .await
+}

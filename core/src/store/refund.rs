@@ -231,3 +231,11 @@ pub async fn page_after(db: &impl ConnectionTrait, after: Option<RefundNo>, limi
     }
     query.order_by_asc(Column::RefundNo).limit(limit).all(db).await
 }
+
+/// How many refunds in progress there are.
+pub async fn count_open(db: &impl ConnectionTrait) -> Result<u64, DbErr> {
+    Entity::find()
+        .filter(Column::State.eq(RefundState::Requested))
+        .count(db)
+        .await
+}

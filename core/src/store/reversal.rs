@@ -211,3 +211,11 @@ pub async fn money_back_totals(
 pub async fn all(db: &impl ConnectionTrait) -> Result<Vec<Model>, DbErr> {
     Entity::find().order_by_asc(Column::ReversalNo).all(db).await
 }
+
+/// How many reversals in progress there are.
+pub async fn count_open(db: &impl ConnectionTrait) -> Result<u64, DbErr> {
+    Entity::find()
+        .filter(Column::State.eq(ReversalState::Requested))
+        .count(db)
+        .await
+}

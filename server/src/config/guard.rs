@@ -103,23 +103,29 @@ mod tests {
         assert_eq!(sound().guard(Profile::Production), Ok(()));
         type Spoil = fn(&mut Config);
         let spoiled: [(&str, Spoil); 8] = [
-            ("simulator.enabled", |config| config.simulator.enabled = true),
+            ("simulator.enabled", |config| {
+                config.simulator.enabled = true;
+            }),
             ("secrets.master_key is missing", |config| {
-                config.secrets.master_key = "".into()
+                config.secrets.master_key = "".into();
             }),
             ("secrets.master_key is not usable", |config| {
-                config.secrets.master_key = "A".repeat(64).as_str().into()
+                config.secrets.master_key = "A".repeat(64).as_str().into();
             }),
-            ("code.type", |config| config.code.kind = CodeKind::Test),
-            ("app.issuer", |config| config.app.issuer = String::new()),
+            ("code.type", |config| {
+                config.code.kind = CodeKind::Test;
+            }),
+            ("app.issuer", |config| {
+                config.app.issuer = String::new();
+            }),
             ("example of the documentation", |config| {
-                config.app.keys = vec![key("0123456789abcdef0123456789abcdef")]
+                config.app.keys = vec![key("0123456789abcdef0123456789abcdef")];
             }),
             ("server.public_url", |config| {
-                config.server.public_url = "http://pay.example.com".to_owned()
+                config.server.public_url = "http://pay.example.com".to_owned();
             }),
             ("database.url", |config| {
-                config.database.url = "sqlite::memory:".to_owned()
+                config.database.url = "sqlite::memory:".to_owned();
             }),
         ];
         for (word, spoil) in spoiled {

@@ -1,6 +1,7 @@
 //! The demo: everything a first visitor needs, made fresh, under one folder; and a play through all of it over HTTP.
 
 mod accounts;
+pub mod client;
 mod credentials;
 mod folder;
 pub mod play;

@@ -1,0 +1,99 @@
+//! The metro App in a user's hand.
+
+use anyhow::Result;
+use serde_json::Value;
+
+use super::{Reply, http};
+use crate::demo::{Credentials, DemoUser};
+
+/// The App, signed in as a user.
+#[derive(Clone)]
+pub struct App {
+    http: reqwest::Client,
+    base_url: String,
+    /// The user.
+    pub uid: String,
+    token: String,
+}
+
+impl App {
+    /// The App of a user of the demo.
+    pub fn new(credentials: &Credentials, user: &DemoUser) -> Self {
+        Self {
+            http: http(),
+            base_url: credentials.base_url.clone(),
+            uid: user.uid.clone(),
+            token: user.app_token.clone(),
+        }
+    }
+
+    /// GET under `/app/v1/`.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn get(&self, path: &str) -> Result<Reply> {
+        self.send(self.request(reqwest::Method::GET, path)).await
+    }
+
+    /// POST under `/app/v1/`.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn post(&self, path: &str, body: &Value) -> Result<Reply> {
+        self.send(with_json(self.request(reqwest::Method::POST, path), body))
+            .await
+    }
+
+    /// PUT under `/app/v1/`.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn put(&self, path: &str, body: &Value) -> Result<Reply> {
+        self.send(with_json(self.request(reqwest::Method::PUT, path), body))
+            .await
+    }
+
+    /// DELETE under `/app/v1/`.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn delete(&self, path: &str) -> Result<Reply> {
+        self.send(self.request(reqwest::Method::DELETE, path)).await
+    }
+
+    /// Opens the stream of live events from a position on; the answer's body is read as it comes.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn events(&self, after: Option<i64>) -> Result<reqwest::Response> {
+        let mut request = self
+            .request(reqwest::Method::GET, "events")
+            .header("accept", "text/event-stream");
+        if let Some(after) = after {
+            request = request.header("last-event-id", after.to_string());
+        }
+        Ok(request.send().await?)
+    }
+
+    fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
+        self.http
+            .request(method, format!("{}/app/v1/{path}", self.base_url))
+            .bearer_auth(&self.token)
+    }
+
+    async fn send(&self, request: reqwest::RequestBuilder) -> Result<Reply> {
+        let answer = request.send().await?;
+        let status = answer.status().as_u16();
+        let body = answer.bytes().await?;
+        Ok(Reply {
+            status,
+            body: serde_json::from_slice(&body).unwrap_or(Value::Null),
+        })
+    }
+}
+
+fn with_json(request: reqwest::RequestBuilder, body: &Value) -> reqwest::RequestBuilder {
+    request
+        .header("content-type", "application/json")
+        .body(body.to_string())
+}

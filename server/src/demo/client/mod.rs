@@ -1,0 +1,27 @@
+//! Clients of our own doors and of the simulators, as the outside world would write them: over HTTP only. The demo plays
+//! with them, and so do the test suites.
+
+mod app;
+mod phone;
+mod simulator;
+mod till;
+
+pub use app::App;
+pub use phone::Phone;
+pub use simulator::Control;
+pub use till::{Reply, Till};
+
+use std::time::Duration;
+
+/// How long a client waits for an answer: longer than a till may have to.
+const WAIT: Duration = Duration::from_secs(40);
+
+/// A plain HTTP client for loopback.
+fn http() -> reqwest::Client {
+    reqwest::Client::builder()
+        .no_proxy()
+        .timeout(WAIT)
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .expect("a client without special needs can be built")
+}
