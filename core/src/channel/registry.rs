@@ -112,19 +112,71 @@ impl<F: ChannelFactory> AnyFactory for Erased<F> {
     }
 
     fn build(&self, config: Value, setting: Setting) -> Result<Arc<dyn Channel>, ConfigError> {
-        // serde's own messages may quote a value, and a value may be a secret: only the field's name is passed on.
-        let config = serde_json::from_value::<F::Config>(config).map_err(|error| {
-            let text = error.to_string();
-            let field = text.split('`').nth(1).unwrap_or("configuration").to_owned();
-            let reason = if text.starts_with("missing field") {
-                "is missing".to_owned()
-            } else if text.starts_with("unknown field") {
-                "is not a field of this channel's configuration".to_owned()
-            } else {
-                "has the wrong type or value".to_owned()
-            };
-            ConfigError { field, reason }
-        })?;
+        let config = serde_path_to_error::deserialize(config).map_err(|error| readable(&error))?;
         self.0.build(config, setting)
+    }
+}
+
+/// What is wrong with a configuration, by the name of its field alone: serde's own messages may quote a value, and a value may
+/// be a secret.
+fn readable(error: &serde_path_to_error::Error<serde_json::Error>) -> ConfigError {
+    let text = error.inner().to_string();
+    let named = text.split('`').nth(1).unwrap_or("configuration").to_owned();
+    let (field, reason) = if text.starts_with("missing field") {
+        (named, "is missing")
+    } else if text.starts_with("unknown field") {
+        (named, "is not a field of this channel's configuration")
+    } else {
+        (error.path().to_string(), "has the wrong type or value")
+    };
+    ConfigError {
+        field,
+        reason: reason.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use schemars::JsonSchema;
+    use serde::Deserialize;
+    use serde_json::json;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize, JsonSchema)]
+    #[serde(deny_unknown_fields)]
+    struct Config {
+        #[serde(rename = "mode")]
+        _mode: Mode,
+        #[serde(rename = "key")]
+        _key: crate::secret::Secret,
+    }
+
+    #[derive(Debug, Deserialize, JsonSchema)]
+    #[serde(rename_all = "lowercase")]
+    enum Mode {
+        Direct,
+    }
+
+    #[test]
+    fn a_wrong_configuration_is_told_by_its_field_and_never_by_its_value() {
+        for (config, expected) in [
+            (json!({ "mode": "direct" }), "key: is missing"),
+            (
+                json!({ "mode": "canary-1", "key": "k" }),
+                "mode: has the wrong type or value",
+            ),
+            (
+                json!({ "mode": "direct", "key": { "a": "canary-2" } }),
+                "key: has the wrong type or value",
+            ),
+            (
+                json!({ "mode": "direct", "key": "k", "kee": 1 }),
+                "kee: is not a field of this channel's configuration",
+            ),
+        ] {
+            let error = serde_path_to_error::deserialize::<_, Config>(config).unwrap_err();
+            assert_eq!(readable(&error).to_string(), expected);
+        }
     }
 }

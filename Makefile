@@ -1,0 +1,38 @@
+# metropay. `make` lists what can be done here; CI calls the same words.
+
+CARGO ?= cargo
+.DEFAULT_GOAL := help
+.PHONY: help run demo test check fmt deny regen
+
+help: ## lists these targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+run: ## starts server and simulated channels on the embedded database, and prints where to look
+	$(CARGO) run -p metropay-server --bin metropay -- serve --profile demo
+
+demo: ## plays through everything for all three channels over HTTP and prints a table
+	$(CARGO) run -p metropay-server --bin metropay -- demo
+
+test: ## runs every test; nothing is skipped
+	$(CARGO) test --workspace
+	@echo
+	@echo "all tests passed; none was skipped"
+
+check: fmt-check clippy deny ## what must be clean at every commit: format, lints, licences and sources
+
+fmt: ## formats the code
+	$(CARGO) fmt --all
+
+.PHONY: fmt-check clippy
+fmt-check:
+	@$(CARGO) fmt --all --check || { echo "mend with: make fmt"; exit 1; }
+
+clippy:
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+
+deny: ## licences, sources and bans of what is linked (advisories need a network: see CONTRIBUTING.md)
+	@command -v cargo-deny >/dev/null 2>&1 || { echo "cargo-deny is missing; installing it (about two minutes)"; $(CARGO) install cargo-deny --locked; }
+	$(CARGO) deny check bans licenses sources
+
+regen: ## rewrites what is generated from the code (line counts of docs/architecture.md)
+	METROPAY_REGEN=1 $(CARGO) test -p metropay-tests --test tidy
