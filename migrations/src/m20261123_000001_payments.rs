@@ -208,6 +208,7 @@ fn payments() -> Vec<TableCreateStatement> {
             .col(string_len("state", 16))
             .col(string_len_null("reason", 64))
             .col(text_null("reason_text"))
+            .col(string_len_null("hint", 16))
             .col(string_len_null("channel_no", 64))
             .col(text("pins"))
             .col(integer("day"))

@@ -41,8 +41,8 @@ pub const ONE_OF: &str = "须为文档列出的取值之一";
 /// Anything else.
 pub const FORM: &str = "格式须与文档一致";
 
-/// The rules of this crate and of the signature header, with their English.
-const ENGLISH: [(&str, &str); 22] = [
+/// The rules of this crate, of the signature header and of the merchant API, with their English.
+const ENGLISH: [(&str, &str); 35] = [
     (UTF8, "the body must be UTF-8"),
     (JSON, "the body must be valid JSON"),
     (OBJECT_AT_TOP, "the outermost value must be a JSON object"),
@@ -65,6 +65,34 @@ const ENGLISH: [(&str, &str); 22] = [
     ("每个参数只能出现一次", "each parameter may come only once"),
     ("至多 2048 字节", "at most 2048 bytes"),
     ("整数分, 1–上限", "whole fen, from 1 to the cap"),
+    ("整数分, 至少 1", "whole fen, at least 1"),
+    (
+        "1–64 位字母、数字、下划线或连字符",
+        "1 to 64 letters, digits, underscores or hyphens",
+    ),
+    (
+        "至多 128 个字符，不含控制字符",
+        "at most 128 characters, no control characters",
+    ),
+    (
+        "1–128 个字符，不含控制字符和文字方向控制符",
+        "1 to 128 characters, none that controls a screen or the direction of text",
+    ),
+    (
+        "至多 1024 字节，除换行和制表符外不含控制字符",
+        "at most 1024 bytes, no control characters but line ends and tabs",
+    ),
+    ("1–64 个可见字符", "1 to 64 visible characters"),
+    ("YYYYMMDD 格式的日期", "a date written YYYYMMDD"),
+    ("不能晚于今天", "not after today"),
+    ("须携带且只携带一个 Host", "exactly one Host must be sent"),
+    ("最早可查一年前的账单", "at most a year ago"),
+    ("撤销期限已过，请使用退款", "too late for a reversal: refund instead"),
+    ("已有退款，请使用退款", "there are refunds: refund the rest"),
+    (
+        "支付渠道不支持撤销该订单，请使用退款",
+        "the channel will not reverse this order: refund instead",
+    ),
 ];
 
 /// The rule in a language; one that has no English here stays as it is.

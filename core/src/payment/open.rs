@@ -77,6 +77,7 @@ fn compose(engine: &Engine, mch_id: &MchId, ask: PayAsk, code_hash: String, deci
         state: PaymentState::Paying,
         reason: None,
         reason_text: None,
+        hint: None,
         channel_no: None,
         pins: decision.pins,
         day: now.day(),

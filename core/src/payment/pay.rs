@@ -23,12 +23,19 @@ use crate::store;
 /// # Errors
 /// A [`Problem`] when nothing was deducted and nothing will be, by this number or at all.
 pub async fn pay(engine: &Arc<Engine>, mch_id: &MchId, ask: PayAsk) -> Result<Payment, Problem> {
-    let shop = shop(engine, mch_id, &ask).await?;
-    let code_hash = code::issue::scanned_hash(engine, mch_id, &ask.qrcode)?;
+    let shop = shop(engine, mch_id).await?;
+    let scanned = code::issue::scanned_hash(engine, mch_id, &ask.qrcode);
+    if let Err(problem) = store_in_use(&shop, &ask) {
+        return refuse(engine, &shop, &ask, scanned.ok().as_deref(), No::Refused(problem)).await;
+    }
+    let code_hash = match scanned {
+        Ok(code_hash) => code_hash,
+        Err(problem) => return refuse(engine, &shop, &ask, None, No::Refused(problem)).await,
+    };
     let facts = store::payment::facts(engine.db.read(), &code_hash, mch_id).await?;
     let decision = match decide(&ask, &shop, &facts, &*engine.rules, &engine.caps, engine.clock.now()) {
         Ok(decision) => decision,
-        Err(no) => return refuse(engine, &shop, &ask, &code_hash, no).await,
+        Err(no) => return refuse(engine, &shop, &ask, Some(&code_hash), no).await,
     };
     fail::fail_point!("K1");
 
@@ -38,38 +45,37 @@ pub async fn pay(engine: &Arc<Engine>, mch_id: &MchId, ask: PayAsk) -> Result<Pa
         // Somebody was faster: with this very number, or with this code.
         Ok(Opened::Taken) => {
             let used = No::Refused(code_taken(engine, mch_id, &facts).await?);
-            return refuse(engine, &shop, &ask, &code_hash, used).await;
+            return refuse(engine, &shop, &ask, Some(&code_hash), used).await;
         }
-        Err(problem) => return refuse(engine, &shop, &ask, &code_hash, No::Refused(problem)).await,
+        Err(problem) => return refuse(engine, &shop, &ask, Some(&code_hash), No::Refused(problem)).await,
     };
     fail::fail_point!("K2");
 
     answer_in_time(engine, payment, Some(handle_sealed)).await
 }
 
-/// The merchant and its store, both in use.
-async fn shop(engine: &Engine, mch_id: &MchId, ask: &PayAsk) -> Result<Arc<MerchantFile>, Problem> {
-    let shop = engine
-        .directory
-        .merchant(mch_id)
-        .await?
-        .ok_or_else(|| Problem::new(Code::MerchantDisabled))?;
-    if shop.merchant.status != Standing::Active {
-        return Err(Problem::new(Code::MerchantDisabled));
-    }
+/// The merchant, in use.
+async fn shop(engine: &Engine, mch_id: &MchId) -> Result<Arc<MerchantFile>, Problem> {
+    let shop = engine.directory.merchant(mch_id).await?;
+    shop.filter(|shop| shop.merchant.status == Standing::Active)
+        .ok_or_else(|| Problem::new(Code::MerchantDisabled))
+}
+
+fn store_in_use(shop: &MerchantFile, ask: &PayAsk) -> Result<(), Problem> {
     match shop.stores.get(&ask.store_id).map(|store| store.status) {
-        Some(Standing::Active) => Ok(shop),
+        Some(Standing::Active) => Ok(()),
         Some(Standing::Disabled) => Err(Problem::new(Code::StoreDisabled)),
         None => Err(Problem::new(Code::StoreUnknown).at("store_id")),
     }
 }
 
-/// A refusal counts only for a new number: one that was used before answers what became of it.
+/// A refusal counts only for a new number: one that was used before answers what became of it. `code_hash` is nothing
+/// where no code of ours was scanned.
 async fn refuse(
     engine: &Arc<Engine>,
     shop: &MerchantFile,
     ask: &PayAsk,
-    code_hash: &str,
+    code_hash: Option<&str>,
     no: No,
 ) -> Result<Payment, Problem> {
     let mch_id = &shop.merchant.mch_id;
@@ -96,10 +102,15 @@ async fn refuse(
 }
 
 /// The same number again: the same parameters are answered, others are refused and change nothing (INV-10).
-async fn repeat(engine: &Arc<Engine>, payment: Payment, ask: &PayAsk, code_hash: &str) -> Result<Payment, Problem> {
+async fn repeat(
+    engine: &Arc<Engine>,
+    payment: Payment,
+    ask: &PayAsk,
+    code_hash: Option<&str>,
+) -> Result<Payment, Problem> {
     let differs = [
         ("total_fee", payment.amount != ask.total_fee),
-        ("qrcode", payment.code_hash != code_hash),
+        ("qrcode", code_hash != Some(payment.code_hash.as_str())),
         ("store_id", payment.store_id != ask.store_id),
         ("body", payment.body != ask.body),
         ("extra_data", payment.extra_data != ask.extra_data),

@@ -88,7 +88,7 @@ async fn end(
     let end = End {
         state,
         paid: None,
-        reason: Some((&proof.code, &proof.text)),
+        reason: Some(proof),
         at: now,
     };
     if !store::payment::end(tx, &payment.pay_no, end).await? {

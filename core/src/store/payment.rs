@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::contract::MandateState;
 use super::user::UserState;
 use super::{code, contract, mandate, preference, user};
-use crate::channel::Paid;
+use crate::channel::{Hint, Paid, Refusal};
 use crate::clock::{Day, Time};
 use crate::id::{AccountId, ChannelId, CodeId, ContractNo, MandateId, MchId, OutRequestNo, PayNo, StoreId, Uid};
 use crate::money::Fen;
@@ -93,6 +93,8 @@ pub struct Model {
     pub reason: Option<String>,
     /// The same in the channel's words, for operators.
     pub reason_text: Option<String>,
+    /// What kind of refusal it was: what the till and the user are told to do.
+    pub hint: Option<Hint>,
     /// The channel's number.
     pub channel_no: Option<String>,
     /// Rule versions, inputs and outputs that decided route and fee, as JSON.
@@ -298,7 +300,7 @@ pub struct End<'a> {
     /// What the channel says of the money, on SUCCESS.
     pub paid: Option<&'a Paid>,
     /// Why not, on FAILED and CLOSED.
-    pub reason: Option<(&'a str, &'a str)>,
+    pub reason: Option<&'a Refusal>,
     /// When.
     pub at: Time,
 }
@@ -315,10 +317,11 @@ pub async fn end(db: &impl ConnectionTrait, pay_no: &PayNo, end: End<'_>) -> Res
             .col_expr(Column::Coupon, Expr::value(paid.coupon))
             .col_expr(Column::PaidAt, Expr::value(paid.paid_at));
     }
-    if let Some((reason, text)) = end.reason {
+    if let Some(proof) = end.reason {
         update = update
-            .col_expr(Column::Reason, Expr::value(reason))
-            .col_expr(Column::ReasonText, Expr::value(text));
+            .col_expr(Column::Reason, Expr::value(proof.code.as_str()))
+            .col_expr(Column::ReasonText, Expr::value(proof.text.as_str()))
+            .col_expr(Column::Hint, Expr::value(proof.hint));
     }
     let done = update
         .filter(Column::PayNo.eq(pay_no.clone()))
