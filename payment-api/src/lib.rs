@@ -27,5 +27,8 @@ pub struct Doors {
 
 /// All doors, with their description.
 pub fn router() -> OpenApiRouter<Doors> {
-    OpenApiRouter::new().merge(till::router()).merge(app::router()).merge(notify::router())
+    OpenApiRouter::new()
+        .merge(till::router())
+        .merge(app::router())
+        .merge(notify::router())
 }
