@@ -41,8 +41,8 @@ pub const ONE_OF: &str = "须为文档列出的取值之一";
 /// Anything else.
 pub const FORM: &str = "格式须与文档一致";
 
-/// The rules of this crate, of the signature header and of the merchant API, with their English.
-const ENGLISH: [(&str, &str); 35] = [
+/// The rules of this crate, of the signature header and of the doors, with their English.
+const ENGLISH: [(&str, &str); 43] = [
     (UTF8, "the body must be UTF-8"),
     (JSON, "the body must be valid JSON"),
     (OBJECT_AT_TOP, "the outermost value must be a JSON object"),
@@ -93,6 +93,17 @@ const ENGLISH: [(&str, &str); 35] = [
         "支付渠道不支持撤销该订单，请使用退款",
         "the channel will not reverse this order: refund instead",
     ),
+    ("11 位数字的手机号", "a mobile number of 11 digits"),
+    ("日期，格式 YYYYMMDD", "a day, written YYYYMMDD"),
+    ("结束时间必须晚于开始时间", "the end must be after the beginning"),
+    ("时间范围最长 31 天", "at most 31 days"),
+    ("每页 1–100 条", "1 to 100 a page"),
+    ("没有这种支付方式", "no such payment method"),
+    (
+        "非负整数，取自事件的 id",
+        "an unsigned integer, taken from the id of an event",
+    ),
+    ("等待秒数，0–25", "seconds to wait, 0 to 25"),
 ];
 
 /// The rule in a language; one that has no English here stays as it is.

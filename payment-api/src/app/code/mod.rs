@@ -1,0 +1,4 @@
+//! Consumption codes.
+
+pub(super) mod issue;
+pub(super) mod state;

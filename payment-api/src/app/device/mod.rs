@@ -1,0 +1,3 @@
+//! The user's devices.
+
+pub(super) mod revoke;
