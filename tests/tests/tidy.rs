@@ -1,0 +1,270 @@
+//! The house is held to its plan: which crate may know which, where SQL may stand, and that the plan in the documentation is
+//! the house as it is. A failing check says how to mend it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The rooms: folder, what it is, and which rooms of ours it may know (tests aside).
+const HOUSE: &[(&str, &str, &[&str])] = &[
+    ("core", "the engine: words, contracts, flows, tables", &[]),
+    ("migrations", "the schema's history", &[]),
+    ("channels/simulator", "the three gateways, code of their own", &[]),
+    ("outbound", "the one way out by HTTP", &["core"]),
+    ("web", "fittings of our own doors", &["core"]),
+    ("channels/wechat", "WeChat Pay adapter", &["core", "outbound"]),
+    ("channels/alipay", "Alipay adapter", &["core", "outbound"]),
+    ("channels/unionpay", "UnionPay adapter", &["core", "outbound"]),
+    ("payment-api", "HTTP: tills, the App, notifications", &["core", "web"]),
+    (
+        "server",
+        "command line, configuration, registry, wiring, demo",
+        &[
+            "core",
+            "migrations",
+            "channels/simulator",
+            "outbound",
+            "web",
+            "channels/wechat",
+            "channels/alipay",
+            "channels/unionpay",
+            "payment-api",
+        ],
+    ),
+    (
+        "tests",
+        "stories, faults, bad input, tidy",
+        &["core", "server", "channels/simulator"],
+    ),
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the tests stand in the workspace")
+        .to_path_buf()
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|kind| kind == "rs") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Names of our crates in the ordinary dependencies of a manifest.
+fn dependencies(folder: &str) -> BTreeSet<String> {
+    let manifest = read(&root().join(folder).join("Cargo.toml"));
+    let ordinary = manifest.split("[dependencies]").nth(1).unwrap_or_default();
+    let ordinary = ordinary.split("\n[").next().unwrap_or_default();
+    let names = ordinary.lines().filter_map(|line| line.split(['.', ' ', '=']).next());
+    names
+        .filter(|name| name.starts_with("metropay-"))
+        .map(str::to_owned)
+        .collect()
+}
+
+fn package(folder: &str) -> String {
+    let manifest = read(&root().join(folder).join("Cargo.toml"));
+    let name = manifest.lines().find_map(|line| line.strip_prefix("name = "));
+    name.expect("a package has a name").trim_matches('"').to_owned()
+}
+
+#[test]
+fn every_room_knows_only_the_rooms_beneath_it() {
+    let packages: BTreeMap<String, &str> = HOUSE.iter().map(|(folder, ..)| (package(folder), *folder)).collect();
+    for (folder, _, allowed) in HOUSE {
+        for name in dependencies(folder) {
+            let room = packages
+                .get(&name)
+                .unwrap_or_else(|| panic!("{name} is not in the plan of the house"));
+            assert!(
+                allowed.contains(room),
+                "{folder} must not know {room}. Move what it needs down, or ask through a contract in core."
+            );
+        }
+    }
+}
+
+#[test]
+fn every_crate_of_the_workspace_is_in_the_plan() {
+    let manifest = read(&root().join("Cargo.toml"));
+    let members = manifest
+        .split("members = [")
+        .nth(1)
+        .and_then(|rest| rest.split(']').next())
+        .unwrap_or_default();
+    for member in members.split('"').skip(1).step_by(2) {
+        assert!(
+            HOUSE.iter().any(|(folder, ..)| *folder == member),
+            "{member} has no place in tests/tests/tidy.rs"
+        );
+    }
+}
+
+#[test]
+fn sql_stands_in_the_tables_room_and_in_the_migrations_only() {
+    for (folder, ..) in HOUSE {
+        for path in sources(&root().join(folder).join("src")) {
+            let shown = path
+                .strip_prefix(root())
+                .expect("a source of ours")
+                .display()
+                .to_string();
+            if shown.starts_with("core/src/store/") || shown.starts_with("migrations/") {
+                continue;
+            }
+            let text = read(&path);
+            for word in [
+                "sea_query::Query",
+                "EntityTrait",
+                "execute_unprepared",
+                "from_sql",
+                "Statement::",
+            ] {
+                assert!(
+                    !text.contains(word),
+                    "{shown} writes SQL ({word}). Give the statement a name in core/src/store and call that."
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn words_know_no_flow_and_contracts_know_no_flow() {
+    let words = ["clock", "id", "invariant", "limit", "money", "random", "secret"];
+    for word in words {
+        let text = read(&root().join(format!("core/src/{word}.rs")));
+        for line in text.lines().filter(|line| line.trim_start().starts_with("use crate::")) {
+            let known = line
+                .trim_start()
+                .trim_start_matches("use crate::")
+                .split([':', ';', '{'])
+                .next();
+            let known = known.unwrap_or_default();
+            assert!(
+                words.contains(&known) || known.is_empty(),
+                "core/src/{word}.rs is a word and must not know {known}"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_file_says_what_it_is() {
+    for (folder, ..) in HOUSE {
+        for path in sources(&root().join(folder).join("src")) {
+            let text = read(&path);
+            assert!(
+                text.starts_with("//!"),
+                "{} begins without a sentence that says what it is",
+                path.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn every_decision_is_short_and_no_link_of_the_documentation_is_dead() {
+    for entry in fs::read_dir(root().join("docs/adr"))
+        .expect("there are decisions")
+        .flatten()
+    {
+        let lines = read(&entry.path()).lines().count();
+        assert!(
+            lines <= 40,
+            "{} has {lines} lines; a decision is told in forty",
+            entry.path().display()
+        );
+    }
+    for page in [
+        "README.md",
+        "README.zh-CN.md",
+        "CONTRIBUTING.md",
+        "docs/architecture.md",
+    ] {
+        let page = root().join(page);
+        for link in read(&page)
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split(')').next())
+        {
+            let local = !link.starts_with("http") && !link.starts_with('#');
+            let target = page
+                .parent()
+                .expect("a page has a folder")
+                .join(link.split('#').next().unwrap_or_default());
+            assert!(
+                !local || target.exists(),
+                "{} links to {link}, which is not there",
+                page.display()
+            );
+        }
+    }
+}
+
+/// Lines of a room's sources, without tests.
+fn lines(folder: &str) -> usize {
+    let count = |path: &PathBuf| {
+        read(path)
+            .split("\n#[cfg(test)]\nmod ")
+            .next()
+            .unwrap_or_default()
+            .lines()
+            .count()
+    };
+    let code = sources(&root().join(folder).join("src"));
+    code.iter().filter(|path| !path.ends_with("tests.rs")).map(count).sum()
+}
+
+const BEGIN: &str = "<!-- house: written by `make regen` -->\n";
+const END: &str = "<!-- /house -->";
+
+#[test]
+fn the_plan_in_the_documentation_is_the_house_as_it_is() {
+    let page = root().join("docs/architecture.md");
+    let text = read(&page);
+    let (before, rest) = text.split_once(BEGIN).expect("the page has a place for the house");
+    let (shown, after) = rest.split_once(END).expect("the page has a place for the house");
+    if std::env::var_os("METROPAY_REGEN").is_some() {
+        let mut house = String::from("| room | what it is | knows | lines |\n|---|---|---|---:|\n");
+        for (folder, what, knows) in HOUSE {
+            let knows = if knows.is_empty() {
+                "–".to_owned()
+            } else {
+                knows.join(", ")
+            };
+            house.push_str(&format!("| `{folder}/` | {what} | {knows} | {} |\n", lines(folder)));
+        }
+        fs::write(&page, format!("{before}{BEGIN}{house}{END}{after}")).expect("the page can be written");
+        return;
+    }
+    for (folder, ..) in HOUSE {
+        let row = shown.lines().find(|line| line.starts_with(&format!("| `{folder}/` |")));
+        let row = row.unwrap_or_else(|| panic!("{folder} is missing in docs/architecture.md; mend with: make regen"));
+        let said: usize = row
+            .trim_end_matches(" |")
+            .rsplit(' ')
+            .next()
+            .and_then(|n| n.parse().ok())
+            .unwrap_or(0);
+        let is = lines(folder);
+        // A page need not follow every commit; a tenth off is a lie.
+        assert!(
+            said.abs_diff(is) * 10 <= is,
+            "{folder} has {is} lines, docs/architecture.md says {said}; mend with: make regen"
+        );
+    }
+}
