@@ -1,8 +1,9 @@
 //! Closing a mandate. It counts from the moment it is written down; where it was the last on its contract, the contract is
 //! closed at the channel, and asked about until it is.
 
-use super::{Contract, Mandate, MandateState, settle, sign};
-use crate::channel::{ContractStanding, EndedBy, Outcome};
+use super::contract::{FIRST_LOOK, try_close};
+use super::{Mandate, MandateState, settle};
+use crate::channel::{ContractStanding, EndedBy};
 use crate::engine::Engine;
 use crate::id::{ContractNo, MandateId, Uid};
 use crate::problem::{Code, Problem};
@@ -54,28 +55,6 @@ async fn close_contract(engine: &Engine, no: &ContractNo) -> Result<(), Problem>
         };
         return settle(engine, no, &ended).await;
     }
-    store::contract::look_again(
-        engine.db.write(),
-        no,
-        engine.clock.now().plus(super::recheck::FIRST_LOOK),
-    )
-    .await?;
+    store::contract::look_again(engine.db.write(), no, engine.clock.now().plus(FIRST_LOOK)).await?;
     Ok(())
-}
-
-/// Asks the channel to end a contract; answers whether it has.
-pub(super) async fn try_close(engine: &Engine, contract: &Contract) -> Result<bool, Problem> {
-    let channel = engine.adapter_of(&contract.account_id).await?;
-    let handle = sign::handle(engine, contract)?;
-    match channel.close_contract(&sign::reference(contract, handle)).await {
-        Ok(Outcome::Done(())) => Ok(true),
-        Ok(other) => {
-            tracing::warn!(contract = %contract.contract_no, "closing the contract: {other:?}");
-            Ok(false)
-        }
-        Err(error) => {
-            tracing::warn!(contract = %contract.contract_no, %error, "closing the contract: {error}");
-            Ok(false)
-        }
-    }
 }

@@ -6,6 +6,7 @@
 //! tell, so contracts are re-queried. Only [`settle`] changes the state of a contract and of the mandates on it.
 
 mod close;
+mod contract;
 mod list;
 mod recheck;
 mod settle;

@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use super::{Contract, Mandate, MandateState, close, settle, sign};
+use super::contract::{handle, reference, try_close};
+use super::{Contract, Mandate, MandateState, settle};
 use crate::channel::{ContractStanding, EndedBy};
 use crate::engine::Engine;
 use crate::id::{ContractNo, MandateId, Uid};
@@ -11,8 +12,6 @@ use crate::limit;
 use crate::problem::{Code, Problem};
 use crate::store;
 
-/// When a contract that is being signed is asked about first.
-pub(super) const FIRST_LOOK: Duration = Duration::from_secs(20);
 /// Waits between further looks while it is being signed; the last one repeats.
 const SIGNING: [Duration; 5] = [
     Duration::from_secs(40),
@@ -72,7 +71,7 @@ async fn look(engine: &Engine, no: &ContractNo) -> Result<(), Problem> {
     store::contract::look_again(engine.db.write(), no, now.plus(next_wait(&contract))).await?;
     // Nobody needs it any more: what the channel did not hear when the last mandate was closed, it hears now.
     if store::mandate::on_contract(engine.db.write(), no).await?.is_empty() {
-        if close::try_close(engine, &contract).await? {
+        if try_close(engine, &contract).await? {
             let ended = ContractStanding::Ended {
                 by: EndedBy::Platform,
                 at: None,
@@ -82,9 +81,9 @@ async fn look(engine: &Engine, no: &ContractNo) -> Result<(), Problem> {
         return Ok(());
     }
     let channel = engine.adapter_of(&contract.account_id).await?;
-    let handle = sign::handle(engine, &contract)?;
+    let handle = handle(engine, &contract)?;
     let standing = channel
-        .query_contract(&sign::reference(&contract, handle))
+        .query_contract(&reference(&contract, handle))
         .await
         .map_err(|error| Problem {
             source: Some(Box::new(error)),

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use super::contract::{FIRST_LOOK, reference};
 use super::{Contract, Mandate, MandateState, recheck};
-use crate::channel::{Channel, ContractRef, Outcome, SignPage, SignQuestion};
+use crate::channel::{Channel, Outcome, SignPage, SignQuestion};
 
 use crate::engine::Engine;
 use crate::id::{ChannelId, ContractNo, MandateId, MchId, Uid};
@@ -12,7 +13,7 @@ use crate::merchant::{ChannelAccount, Standing};
 use crate::problem::{Code, Problem};
 use crate::store;
 use crate::user::{self, User};
-use crate::vault::{IndexPurpose, Place};
+use crate::vault::IndexPurpose;
 
 /// What a user wants to sign.
 #[derive(Debug, Clone)]
@@ -118,7 +119,7 @@ async fn begin(engine: &Engine, wish: &Signing, account: &ChannelAccount, scope:
         expires_at: None,
         ended_at: None,
         ended_by: None,
-        next_look_at: Some(now.plus(recheck::FIRST_LOOK)),
+        next_look_at: Some(now.plus(FIRST_LOOK)),
         looks: 0,
     };
     let mandate = fresh(engine, wish, account, contract.contract_no.clone());
@@ -186,15 +187,6 @@ fn sequence(engine: &Engine) -> u64 {
         .unwrap_or(0)
         .saturating_mul(1_000)
         .saturating_add(random)
-}
-
-/// How a channel is asked about a contract.
-pub(super) fn reference(contract: &Contract, handle: Option<String>) -> ContractRef {
-    ContractRef {
-        no: contract.contract_no.clone(),
-        asked_at: contract.created_at,
-        handle,
-    }
 }
 
 /// The way back: its state names the mandate and proves itself; it is good for one return.
@@ -278,18 +270,4 @@ impl SignStart {
             }
         }
     }
-}
-
-/// The handle of a contract, opened.
-pub(super) fn handle(engine: &Engine, contract: &Contract) -> Result<Option<String>, Problem> {
-    let place = Place {
-        table: "contract",
-        column: "handle_sealed",
-        row: contract.contract_no.as_str(),
-    };
-    contract
-        .handle_sealed
-        .as_deref()
-        .map(|sealed| engine.unseal(place, sealed))
-        .transpose()
 }

@@ -1,6 +1,6 @@
 //! Looking a merchant's order up: by its own number, by ours, or by both.
 
-use super::{OrderKey, Payment, PaymentState, complete};
+use super::{OrderKey, Payment};
 use crate::engine::Engine;
 use crate::id::{MchId, PayNo};
 use crate::problem::{Code, Problem};
@@ -31,20 +31,6 @@ pub async fn find(engine: &Engine, mch_id: &MchId, key: &OrderKey) -> Result<Pay
             .or(by_number)
             .ok_or_else(|| Problem::new(Code::OrderNotFound)),
     }
-}
-
-/// The merchant's order as it stands; one whose outcome is not known is asked about first.
-///
-/// # Errors
-/// As [`find`].
-pub async fn query(engine: &Engine, mch_id: &MchId, key: &OrderKey) -> Result<Payment, Problem> {
-    let payment = find(engine, mch_id, key).await?;
-    // While the sender waits it asks by itself; asking twice at the same moment only annoys the channel.
-    let sender_asks = engine.clock.now() < payment.created_at.plus(engine.caps.till_wait);
-    if payment.state == PaymentState::Paying && !sender_asks {
-        return complete::complete(engine, &payment).await;
-    }
-    Ok(payment)
 }
 
 /// A payment of ours by its number, whoever's it is: for jobs and notifications.

@@ -9,6 +9,7 @@ mod decide;
 pub mod find;
 mod open;
 pub mod pay;
+pub mod query;
 pub mod records;
 mod send;
 pub mod settle;

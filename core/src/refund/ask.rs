@@ -20,7 +20,7 @@ const OWN_TIME: Duration = Duration::from_secs(15);
 /// # Errors
 /// A [`Problem`] when nothing was refunded by this number.
 pub async fn refund(engine: &Arc<Engine>, mch_id: &MchId, ask: RefundAsk) -> Result<(Payment, Refund), Problem> {
-    let payment = payment::find::query(engine, mch_id, &ask.order).await?;
+    let payment = payment::query::query(engine, mch_id, &ask.order).await?;
     if let Some(known) = store::refund::by_request(engine.db.write(), mch_id, &ask.out_refund_no).await? {
         return repeat(engine, payment, known, &ask).await;
     }
