@@ -3,7 +3,7 @@
 use anyhow::Result;
 use serde_json::Value;
 
-use super::{Reply, http};
+use super::{Reply, STREAM, http};
 use crate::demo::{Credentials, DemoUser};
 
 /// The App, signed in as a user.
@@ -68,6 +68,7 @@ impl App {
     pub async fn events(&self, after: Option<i64>) -> Result<reqwest::Response> {
         let mut request = self
             .request(reqwest::Method::GET, "events")
+            .timeout(STREAM)
             .header("accept", "text/event-stream");
         if let Some(after) = after {
             request = request.header("last-event-id", after.to_string());

@@ -2,11 +2,13 @@
 //! with them, and so do the test suites.
 
 mod app;
+mod live;
 mod phone;
 mod simulator;
 mod till;
 
 pub use app::App;
+pub use live::{LiveEvent, LiveEvents};
 pub use phone::Phone;
 pub use simulator::Control;
 pub use till::{Reply, Till};
@@ -15,6 +17,8 @@ use std::time::Duration;
 
 /// How long a client waits for an answer: longer than a till may have to.
 const WAIT: Duration = Duration::from_secs(40);
+/// How long a stream of events may last.
+const STREAM: Duration = Duration::from_secs(3600);
 
 /// A plain HTTP client for loopback.
 fn http() -> reqwest::Client {

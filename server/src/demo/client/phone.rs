@@ -53,6 +53,31 @@ impl Phone {
         Ok(())
     }
 
+    /// Ends what the user has signed at a channel, on the channel's own page for it: the first that is still in use.
+    /// UnionPay has no such page.
+    ///
+    /// # Errors
+    /// When there is no such page, or nothing on it that could be ended.
+    pub async fn end(&self, simulator_url: &str, channel: &str) -> Result<()> {
+        let list = match channel {
+            "wechat" => "wechat/phone/contracts",
+            "alipay" => "alipay/phone/agreements",
+            other => bail!("{other} has no page on which a user ends what he signed"),
+        };
+        let (at, page) = self.open(&format!("{simulator_url}/{list}?user={}", self.user)).await?;
+        for part in page.split("<form").skip(1) {
+            let own = form(&format!("<form{part}")).context("a form that cannot be read")?;
+            // An agreement that has ended keeps its form, but not the button.
+            if channel == "wechat" || part.contains("value=\"unsign\"") {
+                let mut fields = own.fields.clone();
+                fields.push(("act".to_owned(), "unsign".to_owned()));
+                self.post(at.join(&own.action)?, &fields).await?;
+                return Ok(());
+            }
+        }
+        bail!("{} has signed nothing with {channel} that could be ended", self.user)
+    }
+
     async fn open(&self, url: &str) -> Result<(Url, String)> {
         let mut at = Url::parse(url).with_context(|| format!("not an address: {url}"))?;
         for _ in 0..5 {
