@@ -228,6 +228,27 @@ fn a_value_that_breaks_a_rule_is_named_with_it() {
 }
 
 #[test]
+fn an_unknown_field_is_named_once_by_types_that_deny_it_themselves() {
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Strict {
+        #[expect(dead_code, reason = "only its refusals are wanted")]
+        part: Option<Box<Strict>>,
+    }
+    let cases = [
+        (r#"{"role":1}"#, "role"),
+        (r#"{"part":{"role":1}}"#, "part.role"),
+        (r#"{"part":{"part":{"parts":1}}}"#, "part.part.parts"),
+    ];
+    for (body, name) in cases {
+        let body = Bytes::from_static(body.as_bytes());
+        let problem = read_json::<Strict>(&headers(&["application/json"]), &body).unwrap_err();
+        let found = (problem.field.as_deref(), problem.rule);
+        assert_eq!(found, (Some(name), Some(rule::NO_SUCH_FIELD)), "{body:?}");
+    }
+}
+
+#[test]
 fn only_plain_json_of_a_bounded_size_is_read() {
     let body = Bytes::from_static(br#"{"out_request_no":"A","total_fee":1}"#);
     let read = |headers: &HeaderMap, body: &Bytes| read_json::<Order>(headers, body).map_err(|problem| problem.code);

@@ -52,7 +52,11 @@ impl Refused {
         };
         match self {
             Self::Missing(name) => Problem::new(Code::ParamMissing).at(at(name.unwrap_or(""))),
-            Self::Unknown(name) => Problem::invalid(at(name.as_deref().unwrap_or("")), rule::NO_SUCH_FIELD),
+            // A type that denies unknown fields names the field that the path names already.
+            Self::Unknown(name) => {
+                let name = name.filter(|_| place.is_empty());
+                Problem::invalid(at(name.as_deref().unwrap_or("")), rule::NO_SUCH_FIELD)
+            }
             Self::Breaks(rule) => Problem::invalid(at(""), rule),
             Self::NoneOf(words) => Problem::invalid(at(""), rule::ONE_OF).fact("one_of", words),
         }
