@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use sea_orm::DatabaseTransaction;
+
 use super::contract::{FIRST_LOOK, reference};
 use super::{Contract, Mandate, MandateState, recheck};
 use crate::channel::{Channel, Outcome, SignPage, SignQuestion};
@@ -46,20 +48,18 @@ pub async fn sign(engine: &Engine, wish: Signing) -> Result<SignStart, Problem> 
     let user = user::active(engine, &wish.uid).await?;
     let account = account(engine, &wish).await?;
     let channel = engine.adapter(&account).await?;
-    let living = store::mandate::living(engine.db.write(), &wish.uid, &wish.mch_id, &wish.channel).await?;
-    let mandate = match living {
-        Some(mandate) if mandate.state == MandateState::Pending => mandate,
-        Some(mandate) => return Ok(SignStart { mandate, page: None }),
+    let scope = channel.contract_scope();
+    let mandate = match stand(engine, &wish, &account, &scope).await? {
+        Some(mandate) => mandate,
+        // Somebody was faster, such as a second tap on the same button: now it is there.
         None => {
-            let scope = channel.contract_scope();
-            if let Some(contract) = store::contract::active(engine.db.write(), &wish.uid, &wish.channel, &scope).await?
-            {
-                let mandate = attach(engine, &wish, &account, &contract).await?;
-                return Ok(SignStart { mandate, page: None });
-            }
-            begin(engine, &wish, &account, scope).await?
+            let again = stand(engine, &wish, &account, &scope).await?;
+            again.ok_or_else(|| Problem::new(Code::Internal))?
         }
     };
+    if mandate.state != MandateState::Pending {
+        return Ok(SignStart { mandate, page: None });
+    }
     let contract = store::contract::find(engine.db.write(), &mandate.contract_no).await?;
     let contract = contract.ok_or_else(|| Problem::new(Code::Internal))?;
     let page = ask_page(engine, &*channel, &wish, &user, &mandate, &contract).await?;
@@ -67,6 +67,23 @@ pub async fn sign(engine: &Engine, wish: Signing) -> Result<SignStart, Problem> 
         mandate,
         page: Some(page),
     })
+}
+
+/// The mandate that stands, or one that is written down now; nothing when things changed in between.
+async fn stand(
+    engine: &Engine,
+    wish: &Signing,
+    account: &ChannelAccount,
+    scope: &str,
+) -> Result<Option<Mandate>, Problem> {
+    let db = engine.db.write();
+    if let Some(living) = store::mandate::living(db, &wish.uid, &wish.mch_id, &wish.channel).await? {
+        return Ok(Some(living));
+    }
+    match store::contract::active(db, &wish.uid, &wish.channel, scope).await? {
+        Some(contract) => attach(engine, wish, account, &contract).await,
+        None => begin(engine, wish, account, scope).await,
+    }
 }
 
 async fn account(engine: &Engine, wish: &Signing) -> Result<ChannelAccount, Problem> {
@@ -85,7 +102,7 @@ async fn attach(
     wish: &Signing,
     account: &ChannelAccount,
     contract: &Contract,
-) -> Result<Mandate, Problem> {
+) -> Result<Option<Mandate>, Problem> {
     let now = engine.clock.now();
     let mandate = Mandate {
         state: MandateState::Active,
@@ -93,22 +110,32 @@ async fn attach(
         ..fresh(engine, wish, account, contract.contract_no.clone())
     };
     let tx = engine.db.begin().await?;
-    store::mandate::insert(&tx, mandate.clone()).await?;
+    // It may have ended since it was read; a mandate on it would be usable for ever and never work.
+    let present = store::contract::find(&tx, &contract.contract_no).await?;
+    if present.is_none_or(|present| present.state != MandateState::Active) || !insert(&tx, &mandate).await? {
+        tx.rollback().await?;
+        return Ok(None);
+    }
     super::settle::tell(&tx, &mandate, now).await?;
     tx.commit().await?;
     engine.live.wake(&wish.uid);
-    Ok(mandate)
+    Ok(Some(mandate))
 }
 
 /// A contract to be signed and the mandate on it, written down before the channel hears of them.
-async fn begin(engine: &Engine, wish: &Signing, account: &ChannelAccount, scope: String) -> Result<Mandate, Problem> {
+async fn begin(
+    engine: &Engine,
+    wish: &Signing,
+    account: &ChannelAccount,
+    scope: &str,
+) -> Result<Option<Mandate>, Problem> {
     let now = engine.clock.now();
     let contract = Contract {
         contract_no: ContractNo::fresh(&*engine.clock, &*engine.random),
         uid: wish.uid.clone(),
         channel: wish.channel.clone(),
         account_id: account.account_id.clone(),
-        scope,
+        scope: scope.to_owned(),
         state: MandateState::Pending,
         handle_sealed: None,
         handle_index: None,
@@ -125,9 +152,21 @@ async fn begin(engine: &Engine, wish: &Signing, account: &ChannelAccount, scope:
     let mandate = fresh(engine, wish, account, contract.contract_no.clone());
     let tx = engine.db.begin().await?;
     store::contract::insert(&tx, contract).await?;
-    store::mandate::insert(&tx, mandate.clone()).await?;
+    if !insert(&tx, &mandate).await? {
+        tx.rollback().await?;
+        return Ok(None);
+    }
     tx.commit().await?;
-    Ok(mandate)
+    Ok(Some(mandate))
+}
+
+/// Writes a mandate down; `false` when the user has a living one already. The database decides.
+async fn insert(tx: &DatabaseTransaction, mandate: &Mandate) -> Result<bool, Problem> {
+    match store::mandate::insert(tx, mandate.clone()).await {
+        Ok(()) => Ok(true),
+        Err(error) if store::is_unique_violation(&error) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn fresh(engine: &Engine, wish: &Signing, account: &ChannelAccount, contract: ContractNo) -> Mandate {
