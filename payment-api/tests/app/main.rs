@@ -1,0 +1,26 @@
+//! The App's door over HTTP, as a phone, a browser and a channel see it, with a real engine behind.
+
+#[cfg(test)]
+mod account;
+#[cfg(test)]
+mod bad_input;
+#[cfg(test)]
+mod code;
+#[cfg(test)]
+mod description;
+#[cfg(test)]
+mod device;
+#[cfg(test)]
+mod events;
+#[cfg(test)]
+mod gateway;
+#[cfg(test)]
+mod mandate;
+#[cfg(test)]
+mod notice;
+#[cfg(test)]
+mod phone;
+#[cfg(test)]
+mod platform;
+#[cfg(test)]
+mod records;
