@@ -47,6 +47,7 @@ async fn drive(engine: &Arc<Engine>, payment: Payment, refund: Refund) -> Result
     if let Ok(Ok(Err(problem))) = tokio::time::timeout(engine.caps.till_wait, driving).await {
         tracing::error!(refund = %refund_no, error = %problem, "sending refund {refund_no} broke off: {problem}");
     }
+    fail::fail_point!("R4");
     let payment = payment::find::by_number(engine, &pay_no).await?;
     let refund = store::refund::find(engine.db.write(), &refund_no).await?;
     Ok((payment, refund.ok_or_else(|| Problem::new(Code::Internal))?))

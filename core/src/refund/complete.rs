@@ -98,7 +98,7 @@ async fn ask(engine: &Engine, channel: &dyn Channel, payment: &Payment, refund: 
 /// Sends a refund under its one number, so that a repeat is never a second refund (INV-12); answers whether it ended.
 async fn call(engine: &Engine, channel: &dyn Channel, payment: &Payment, refund: &Refund) -> Result<bool, Problem> {
     let called = channel.refund(&question(payment, refund)).await;
-    fail::fail_point!("R2");
+    fail::fail_point!("R3");
     let news = match called {
         Ok(Outcome::Done(refunded)) => RefundNews::Done(refunded),
         Ok(Outcome::Refused(refusal)) => RefundNews::Failed(refusal),
@@ -109,7 +109,6 @@ async fn call(engine: &Engine, channel: &dyn Channel, payment: &Payment, refund:
         }
     };
     settle(engine, &refund.refund_no, &news).await?;
-    fail::fail_point!("R4");
     Ok(true)
 }
 

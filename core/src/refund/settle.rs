@@ -51,7 +51,7 @@ pub async fn settle(engine: &Engine, refund_no: &RefundNo, news: &RefundNews) ->
         }
         _ => {}
     }
-    fail::fail_point!("R3");
+    fail::fail_point!("R3b");
     let refund = find(&tx, refund_no).await?;
     tx.commit().await?;
     engine.live.wake(&payment.uid);

@@ -91,7 +91,7 @@ async fn call(engine: &Engine, reversal: &Reversal) -> Result<bool, Problem> {
     fail::fail_point!("V2");
     let channel = engine.adapter_of(&payment.account_id).await?;
     let called = channel.reverse(&question(&payment, reversal)).await;
-    fail::fail_point!("V3");
+    fail::fail_point!("V4");
     match called {
         Ok(outcome) => settle::settle(engine, reversal, outcome).await,
         Err(error) => {

@@ -148,6 +148,7 @@ async fn drive(engine: &Arc<Engine>, reversal: Reversal) -> Result<Recall, Probl
     if let Ok(Ok(Err(problem))) = tokio::time::timeout(engine.caps.till_wait, driving).await {
         tracing::error!(payment = %pay_no, error = %problem, "reversing payment {pay_no} broke off: {problem}");
     }
+    fail::fail_point!("V5");
     let reversal = store::reversal::of_payment(engine.db.write(), &pay_no).await?;
     let reversal = reversal.ok_or_else(|| Problem::new(Code::Internal))?;
     match reversal.state {

@@ -32,7 +32,7 @@ pub(super) async fn settle(engine: &Engine, reversal: &Reversal, outcome: Outcom
             money_back(&tx, engine, reversal, &payment, &paid, channel_no.as_deref(), now).await?
         }
     };
-    fail::fail_point!("V4");
+    fail::fail_point!("V4b");
     tx.commit().await?;
     engine.live.wake(&payment.uid);
     Ok(ended)

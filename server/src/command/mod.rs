@@ -16,7 +16,7 @@ use crate::config::{LogConfig, LogFormat, Profile};
 
 /// 消费码支付平台 · a payment-channel platform for consumption codes.
 #[derive(Debug, Parser)]
-#[command(name = "metropay", version, about)]
+#[command(name = "metropay", version)]
 pub struct Command {
     /// The folder of configuration files.
     #[arg(long, global = true, default_value = "config", env = "METROPAY_CONFIG_DIR")]

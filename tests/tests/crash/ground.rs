@@ -1,0 +1,262 @@
+//! The ground of one case: gateways in this process, which outlive every server, and a folder with a seeded database on
+//! which servers are started as processes of their own.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use metropay_core::clock::SystemClock;
+use metropay_core::signing::Algorithm;
+use metropay_server::config::{Config, Profile};
+use metropay_server::demo::{Credentials, Folder, seed};
+use metropay_server::serve::Server;
+use metropay_simulator::{Settings, Simulator};
+use metropay_tests::process::{Launch, Process, free_address, tail};
+use metropay_tests::{App, Control, Phone, Till};
+use serde_json::{Value, json};
+
+/// The channels, by their ids.
+pub(crate) const CHANNELS: [&str; 3] = ["wechat", "alipay", "unionpay"];
+/// What an order costs.
+pub(crate) const PRICE: u64 = 600;
+
+/// How long a stopping server may take: its drain, and a little.
+pub(crate) const STOP_MAX: Duration = Duration::from_secs(10);
+/// How long a server may take to reach its fail point.
+const DEATH_MAX: Duration = Duration::from_secs(30);
+
+/// One case's ground.
+pub(crate) struct Ground {
+    /// The channel that pays.
+    pub(crate) channel: &'static str,
+    /// The till that scans.
+    pub(crate) till: Till,
+    /// The App of the user who pays.
+    pub(crate) app: App,
+    /// The gateways' control.
+    pub(crate) control: Control,
+    simulator: Simulator,
+    launch: Launch,
+    folder: tempfile::TempDir,
+}
+
+impl Ground {
+    /// A ground on which the user has signed with this channel. `caps` are bounds of the server, by their names in `[caps]`.
+    pub(crate) async fn new(channel: &'static str, caps: &[(&str, u64)]) -> Result<Self> {
+        let template = tokio::task::spawn_blocking(Template::get).await??;
+        let folder = tempfile::tempdir()?;
+        copy(template.folder.path(), folder.path())?;
+        let simulator = simulate(folder.path()).await?;
+        let address = free_address()?;
+        let mut config = configuration(folder.path())?;
+        config.server.listen = address;
+        let demo = Folder::of(&config)?;
+        let app_key = demo.complete(&mut config)?;
+        // Everybody is told the new addresses; keys and contracts stay.
+        let server = Server::start(&config, Arc::new(SystemClock)).await?;
+        let credentials = seed::seed(&config, &demo, &app_key, &server, &simulator).await?;
+        server.stop().await;
+        write_config(folder.path(), &config)?;
+        let mut environment = vec![
+            ("METROPAY_DATABASE__URL".to_owned(), config.database.url.clone()),
+            (
+                "METROPAY_SECRETS__MASTER_KEY".to_owned(),
+                config.secrets.master_key.expose().to_owned(),
+            ),
+            ("METROPAY_SERVER__DRAIN_S".to_owned(), "5".to_owned()),
+        ];
+        for (name, value) in caps {
+            environment.push((format!("METROPAY_CAPS__{}", name.to_uppercase()), value.to_string()));
+        }
+        let launch = Launch {
+            program: PathBuf::from(env!("CARGO_BIN_EXE_metropay-crash")),
+            config_dir: folder.path().join("config"),
+            listen: address,
+            environment,
+        };
+        Ok(Self {
+            channel,
+            till: till(&credentials)?,
+            app: App::new(&credentials, credentials.users.first().context("the demo has users")?),
+            control: Control::new(simulator.url()),
+            simulator,
+            launch,
+            folder,
+        })
+    }
+
+    /// Starts a server that lives.
+    pub(crate) async fn serve(&self) -> Result<Process> {
+        self.launch.serve(&[]).await
+    }
+
+    /// Starts a server that kills itself when it reaches this point.
+    pub(crate) async fn serve_until(&self, point: &str) -> Result<Process> {
+        self.launch.serve(&[("METROPAY_KILL_AT", point)]).await
+    }
+
+    /// A fresh code that this channel must pay.
+    pub(crate) async fn code(&self) -> Result<String> {
+        let issued = self.app.post("codes", &json!({ "method": self.channel })).await?;
+        ensure!(issued.status == 200, "no code: {}", issued.body);
+        Ok(issued.text("digits"))
+    }
+
+    /// Stops the server, which must end well, and lets the command check the books.
+    pub(crate) async fn close(&self, server: Process) -> Result<()> {
+        server.stop(STOP_MAX).await?;
+        self.launch.run(&["verify", "--profile", "default"]).await
+    }
+
+    /// All movements of money at the gateways; there is one order on each ground.
+    pub(crate) fn books(&self) -> Vec<metropay_simulator::Movement> {
+        self.simulator.frame().books()
+    }
+
+    /// Waits until a line of the fault script that strikes once has struck.
+    pub(crate) async fn struck(&self) -> Result<()> {
+        for _ in 0..1_000 {
+            if self.simulator.frame().faults.list().is_empty() {
+                // It is taken when the request is read; what the gateway does with it takes a moment more.
+                tokio::time::sleep(Duration::from_millis(300)).await;
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        bail!("the gateway was never called")
+    }
+
+    /// What the servers told so far.
+    pub(crate) fn told(&self) -> String {
+        tail(&self.folder.path().join("config/server.log"))
+    }
+}
+
+/// Waits until a server has killed itself at its fail point.
+pub(crate) async fn dead(mut server: Process) -> Result<()> {
+    server.killed_itself(DEATH_MAX).await
+}
+
+/// A folder that was seeded once: making keys and signing contracts takes seconds, copying does not.
+struct Template {
+    folder: tempfile::TempDir,
+}
+
+/// Kept as long as a test uses it.
+static TEMPLATE: Mutex<Weak<Template>> = Mutex::new(Weak::new());
+
+impl Template {
+    fn get() -> Result<Arc<Self>> {
+        let mut kept = TEMPLATE.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(template) = kept.upgrade() {
+            return Ok(template);
+        }
+        let template = Arc::new(Self {
+            folder: tempfile::tempdir()?,
+        });
+        // A runtime of its own: when it is gone, so is every connection to the database.
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        runtime.block_on(prepare(template.folder.path()))?;
+        runtime.shutdown_timeout(Duration::from_secs(10));
+        *kept = Arc::downgrade(&template);
+        Ok(template)
+    }
+}
+
+/// Seeds, opens the user's code account, and signs with every channel.
+async fn prepare(folder: &Path) -> Result<()> {
+    let simulator = simulate(folder).await?;
+    let mut config = configuration(folder)?;
+    let demo = Folder::of(&config)?;
+    let app_key = demo.complete(&mut config)?;
+    let server = Server::start(&config, Arc::new(SystemClock)).await?;
+    let credentials = seed::seed(&config, &demo, &app_key, &server, &simulator).await?;
+    let app = App::new(&credentials, credentials.users.first().context("the demo has users")?);
+    let opened = app.post("code-account", &json!({})).await?;
+    ensure!(opened.status == 200, "the code account does not open: {}", opened.body);
+    for channel in CHANNELS {
+        sign(&app, &credentials.merchants[0].mch_id, channel).await?;
+    }
+    server.stop().await;
+    Ok(())
+}
+
+async fn sign(app: &App, mch_id: &str, channel: &str) -> Result<()> {
+    let begun = app
+        .post("mandates", &json!({ "mch_id": mch_id, "channel": channel }))
+        .await?;
+    ensure!(begun.status == 200, "signing does not begin: {}", begun.body);
+    if let Some(url) = begun.body["data"]["page"]["url"].as_str() {
+        Phone::new(&app.uid).agree(url).await?;
+    }
+    let mandate = begun.text("mandate_id");
+    for _ in 0..100 {
+        let now = app.get(&format!("mandates/{mandate}")).await?;
+        if now.text("state") == "ACTIVE" {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    bail!("the mandate with {channel} does not become active")
+}
+
+async fn simulate(folder: &Path) -> Result<Simulator> {
+    Ok(Simulator::start(Settings {
+        listen: ([127, 0, 0, 1], 0).into(),
+        data_dir: Some(folder.join("simulator")),
+        // A server that is down for a second still hears of what happened meanwhile.
+        notice_pace_percent: 5,
+        settle_ms: 50,
+    })
+    .await?)
+}
+
+fn configuration(folder: &Path) -> Result<Config> {
+    let mut config = Config::load(Profile::Demo, Path::new("no such folder"))?;
+    config.server.listen = ([127, 0, 0, 1], 0).into();
+    config.database.url = format!("sqlite://{}/metropay.db?mode=rwc", folder.display());
+    Ok(config)
+}
+
+/// What cannot be said in the environment: who issues the App's tokens.
+fn write_config(folder: &Path, config: &Config) -> Result<()> {
+    let key = config.app.keys.first().context("the App has a key")?;
+    let kid = key.kid.as_deref().context("the App's key has a kid")?;
+    let public = key.public_key_pem.as_deref().context("the App's key is public")?;
+    let text = format!(
+        "[app]\nissuer = \"{}\"\n\n[[app.keys]]\nkid = \"{kid}\"\nalgorithm = \"EdDSA\"\npublic_key_pem = '''\n{public}'''\n",
+        config.app.issuer
+    );
+    std::fs::create_dir_all(folder.join("config"))?;
+    std::fs::write(folder.join("config/default.toml"), text)?;
+    Ok(())
+}
+
+fn till(credentials: &Credentials) -> Result<Till> {
+    let merchant = credentials.merchants.first().context("the demo has a merchant")?;
+    Till::new(credentials, merchant, Algorithm::HmacSha256, Arc::new(SystemClock))
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy(&entry.path(), &target)?;
+        } else {
+            std::fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
+}
+
+/// A line of the fault script for this channel that strikes once.
+pub(crate) fn fault(channel: &str, operation: &str, effect: &Value) -> Value {
+    let mut line = json!({ "gateway": channel, "operation": operation });
+    if let (Some(line), Some(effect)) = (line.as_object_mut(), effect.as_object()) {
+        line.extend(effect.clone());
+    }
+    line
+}
