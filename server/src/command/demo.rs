@@ -1,6 +1,7 @@
 //! `metropay demo`.
 
 use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -39,27 +40,31 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
             anyhow::bail!("stopped before the end of the play");
         }
     };
-    print!("\n{}\n{}", play::table(&played.sheet), summary(&played, &ground));
+    eprintln!();
+    let text = format!("{}\n{}", play::table(&played.sheet), summary(&played, &ground));
+    std::io::stdout()
+        .write_all(text.as_bytes())
+        .context("printing the table")?;
     Ok(match played.sheet.failed() {
         0 => ExitCode::SUCCESS,
         _ => ExitCode::FAILURE,
     })
 }
 
+/// What it comes to, with what to do next.
 fn summary(played: &Played, ground: &Ground) -> String {
     let (all, failed) = (played.sheet.lines().len(), played.sheet.failed());
     let seconds = played.sheet.lasted().as_secs_f32();
-    let verdict = match failed {
-        0 => format!("all {all} lines came as expected, in {seconds:.1} s"),
-        1 => format!("1 of {all} lines FAILED, in {seconds:.1} s"),
-        _ => format!("{failed} of {all} lines FAILED, in {seconds:.1} s"),
+    let (verdict, code) = match failed {
+        0 => (format!("all {all} lines came as expected"), 0),
+        _ => (format!("{failed} of {all} lines FAILED"), 1),
     };
     let folder = match (ground.is_kept(), failed) {
-        (true, _) => format!("database, books and log are kept in {}\n", ground.path().display()),
+        (true, _) => format!("database, gateways' books and log are in {}\n", ground.path().display()),
         (false, 0) => String::new(),
-        (false, _) => "play again with --keep DIR to look at database, books and log, or with --verbose\n".to_owned(),
+        (false, _) => "play again with --keep DIR to look at database, gateways' books and log\n".to_owned(),
     };
-    format!("{verdict}\n{}\n{folder}", played.money)
+    format!("{}\n{folder}{verdict}, in {seconds:.1} s; exit code {code}\n", played.money)
 }
 
 /// Logs to a file of the play, or, where it is wished, to the terminal.

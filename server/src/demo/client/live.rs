@@ -31,6 +31,11 @@ impl LiveEvent {
     pub fn text(&self, field: &str) -> &str {
         self.body["data"][field].as_str().unwrap_or_default()
     }
+
+    /// An amount in fen of what the event tells.
+    pub fn amount(&self, field: &str) -> u64 {
+        self.body["data"][field].as_u64().unwrap_or_default()
+    }
 }
 
 /// A stream of live events. Dropping it closes the stream.

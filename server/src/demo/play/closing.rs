@@ -1,4 +1,4 @@
-//! Last chapter: the day is over. Its bill, the riders' records, the gateways' books against ours, and the invariants.
+//! The day is over: its bill, the riders' records, the gateways' books against ours, and the invariants.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 use super::scene::{WAYS, Way, refusal, said};
 use super::sheet::{Came, Sheet, Stopped};
 use super::stage::Stage;
-use super::tally::{Tally, signed_yuan, yuan};
+use super::tally::{self, Sum, Tally, signed_yuan};
 use crate::demo::client::Reply;
 
 /// How long the platform may take to come to rest.
@@ -21,68 +21,70 @@ const REST_MAX: Duration = Duration::from_secs(20);
 /// Breaches of an invariant that are shown.
 const BREACHES_SHOWN: usize = 3;
 
-/// Plays the chapter.
+/// Plays it.
 pub(super) async fn play(stage: &mut Stage, sheet: &mut Sheet, tally: &Tally) -> Result<(), Stopped> {
     let day = stage.now().day();
+    sheet.chapter("signatures");
     for algorithm in Algorithm::ALL {
-        let what = format!("a till that signs with {algorithm}");
+        let what = format!("till: query, signed {algorithm}");
         sheet
             .check(what, "PS_SUCCESS, answer verified", asked(stage, algorithm, tally))
             .await;
     }
-    sheet.check("nothing is left open", "0 open", at_rest(stage)).await;
+    sheet.chapter("midnight");
+    sheet
+        .check("platform: nothing is left open", "0 open", at_rest(stage))
+        .await;
     let early = async { Ok(Came::words(refusal(&bill(stage, day).await?))) };
     sheet
-        .check("the bill, before the day is over", "422 BILL_NOT_READY", early)
+        .check("till: the bill, before midnight", "422 BILL_NOT_READY", early)
         .await;
     let passed = async {
         let now = stage.pass_midnight(day).await?;
         Ok(Came::words("a new day").note(now.text()))
     };
-    sheet
-        .play("midnight passes (all clocks are moved)", "a new day", passed)
-        .await?;
+    sheet.play("clocks: moved past midnight", "a new day", passed).await?;
+    sheet.chapter("the day that is over");
+    told(stage, sheet, tally, day).await;
+    sheet.chapter("the books");
+    compared(stage, sheet, tally).await;
+    Ok(())
+}
+
+/// What merchant and riders are told of the day.
+async fn told(stage: &Stage, sheet: &mut Sheet, tally: &Tally, day: Day) {
     for way in &WAYS {
+        let what = format!("bill {}: paid, undone, back", way.pay_type);
         let expected = tally.day(way.channel).to_string();
-        sheet
-            .check(
-                format!("the day's bill: {}", way.pay_type),
-                expected,
-                billed(stage, way, day),
-            )
-            .await;
+        sheet.check(what, expected, billed(stage, way, day)).await;
     }
     for way in &WAYS {
         let done = tally.day(way.channel);
-        let (paid, reversed) = (done.paid.count - done.reversed.count, done.reversed.count);
-        let expected = format!("{paid} PAID, {reversed} REVERSED");
-        sheet
-            .check(
-                format!("App of {}: records of that day", way.rider.0),
-                expected,
-                records(stage, way, day),
-            )
-            .await;
+        let (reversed, all) = (done.reversed.count, done.paid.count);
+        let expected = format!("{} PAID, {reversed} REVERSED", all.saturating_sub(reversed));
+        let what = format!("App: records of {}, that day", way.rider.0);
+        sheet.check(what, expected, records(stage, way, day)).await;
     }
+}
+
+/// The gateways' books against ours, and ours against the invariants.
+async fn compared(stage: &Stage, sheet: &mut Sheet, tally: &Tally) {
     for way in &WAYS {
-        let held = signed_yuan(tally.day(way.channel).held());
-        let expected = format!("gateway {held}, ledger {held}");
-        sheet
-            .check(format!("what {} holds", way.channel), expected, held_at(stage, way))
-            .await;
+        let done = tally.day(way.channel);
+        let held = signed_yuan(done.held());
+        let expected = format!("{held} in {} moves, ledger {held}", done.movements());
+        let what = format!("gateway: what {} holds", way.channel);
+        sheet.check(what, expected, held_at(stage, way)).await;
     }
     sheet
-        .check("the books against the invariants", "all hold", invariants(stage))
+        .check("platform: books, all invariants", "hold", invariants(stage))
         .await;
-    Ok(())
 }
 
 async fn asked(stage: &Stage, algorithm: Algorithm, tally: &Tally) -> Result<Came> {
     let order = tally.paid_order.as_deref().context("no order was paid")?;
-    let reply = stage
-        .till(algorithm)?
-        .call("orderquery", &json!({ "pay_out_trade_no": order }))
-        .await?;
+    let key = json!({ "pay_out_trade_no": order });
+    let reply = stage.till(algorithm)?.call("orderquery", &key).await?;
     // The client refuses an answer whose signature does not fit, so an answer that is here was verified.
     Ok(Came::words(said(&reply, |reply| {
         format!("{}, answer verified", reply.text("pay_status"))
@@ -107,21 +109,20 @@ async fn bill(stage: &Stage, day: Day) -> Result<Reply> {
 
 async fn billed(stage: &Stage, way: &Way, day: Day) -> Result<Came> {
     let reply = bill(stage, day).await?;
-    let lines = reply.body["data"]["bill_infos"].as_array();
-    let line = lines.and_then(|lines| lines.iter().find(|line| line["pay_type"] == way.pay_type));
-    let Some(line) = line else {
+    let mut lines = reply.body["data"]["bill_infos"].as_array().into_iter().flatten();
+    let Some(line) = lines.find(|line| line["pay_type"] == way.pay_type) else {
         return Ok(Came::words(said(&reply, |_| "not on the bill".to_owned())));
     };
-    let part = |name: &str, count: &str, amount: &str| {
-        let number = |field: &str| line[field].as_u64().unwrap_or(0);
-        format!("{name} {}: {}", number(count), yuan(number(amount)))
+    let sum = |count: &str, fen: &str| Sum {
+        count: line[count].as_u64().unwrap_or(0),
+        fen: line[fen].as_u64().unwrap_or(0),
     };
-    let parts = [
-        part("paid", "total_count", "total_amount"),
-        part("reversed", "reverse_count", "reverse_amount"),
-        part("refunded", "refund_count", "refund_amount"),
-    ];
-    Ok(Came::words(parts.join(", ")))
+    let day = tally::Day {
+        paid: sum("total_count", "total_amount"),
+        reversed: sum("reverse_count", "reverse_amount"),
+        refunded: sum("refund_count", "refund_amount"),
+    };
+    Ok(Came::words(day.to_string()))
 }
 
 /// The rider looks at yesterday, with a token of today.
@@ -144,20 +145,20 @@ async fn records(stage: &Stage, way: &Way, day: Day) -> Result<Came> {
 
 /// A channel's balance by the gateway's own books, and by our ledger.
 async fn held_at(stage: &Stage, way: &Way) -> Result<Came> {
-    let mut gateway: i128 = 0;
-    for movement in stage
-        .control
-        .books()
-        .await?
+    let books = stage.control.books().await?;
+    let movements: Vec<&Value> = books
         .iter()
         .filter(|movement| movement["gateway"] == way.channel)
-    {
+        .collect();
+    let mut gateway: i128 = 0;
+    for movement in &movements {
         gateway += signed(movement)?;
     }
     let account = format!("clearing:{}-{}", stage.mch_id(), way.channel);
     let balances = balance::all(stage.server.engine()).await?;
     let ledger = i128::from(balances.get(&account).copied().unwrap_or(0));
-    let words = format!("gateway {}, ledger {}", signed_yuan(gateway), signed_yuan(ledger));
+    let (gateway, ledger) = (signed_yuan(gateway), signed_yuan(ledger));
+    let words = format!("{gateway} in {} moves, ledger {ledger}", movements.len());
     Ok(Came::words(words))
 }
 
@@ -181,7 +182,7 @@ async fn invariants(stage: &Stage) -> Result<Came> {
         breaches.extend(shown.map(|breach| format!("{}: {breach}", finding.invariant.id())));
     }
     let words = if breaches.is_empty() {
-        "all hold".to_owned()
+        "hold".to_owned()
     } else {
         breaches.join("; ")
     };

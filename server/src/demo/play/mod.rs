@@ -23,11 +23,11 @@ use sheet::{Came, Stopped};
 use stage::Stage;
 use tally::{Tally, signed_yuan};
 
-/// A play that came to its end: its lines, and what they come to in money.
+/// A play that came to its end.
 pub struct Played {
     /// Every line.
     pub sheet: Sheet,
-    /// What was moved, in words.
+    /// What was moved in all, in words.
     pub money: String,
 }
 
@@ -37,10 +37,14 @@ pub struct Played {
 /// When the stage cannot be set. What goes otherwise in the play is on the sheet and no error.
 pub async fn play(ground: &Ground, tell: fn(&str)) -> Result<Played> {
     tell("setting the stage: simulators, server, keys, a merchant with two stores");
-    let mut stage = Stage::set(ground).await?;
+    let stage = Stage::set(ground).await?;
     tell(&format!("server    {}", stage.server.url()));
-    tell(&format!("gateways  {}", stage.simulator.url()));
-    tell("");
+    tell(&format!("gateways  {}\n", stage.simulator.url()));
+    Ok(play_on(stage, tell).await)
+}
+
+/// Plays everything on a stage that is set.
+async fn play_on(mut stage: Stage, tell: fn(&str)) -> Played {
     let mut sheet = Sheet::new(tell);
     let mut tally = Tally::default();
     for way in &WAYS {
@@ -48,37 +52,83 @@ pub async fn play(ground: &Ground, tell: fn(&str)) -> Result<Played> {
     }
     sheet.begin("the day");
     let ended = closing::play(&mut stage, &mut sheet, &tally).await;
-    sheet.end_chapter("the day's end", ended).await;
+    sheet.end(ended).await;
     stage.strike().await;
-    let money = format!(
-        "{}; the channels hold {}",
-        tally.whole(),
-        signed_yuan(tally.whole().held())
-    );
-    Ok(Played { sheet, money })
+    let whole = tally.whole();
+    let (paid, reversed, refunded) = (whole.paid, whole.reversed, whole.refunded);
+    let held = signed_yuan(whole.held());
+    let money = format!("paid {paid}, reversed {reversed}, refunded {refunded}, left with the channels {held} yuan");
+    Played { sheet, money }
 }
 
-/// All chapters of one channel. One that breaks off does not keep the others from being played.
+/// All stories of one channel. One that breaks off does not keep the others from being played.
 async fn channel(stage: &Stage, way: &'static Way, sheet: &mut Sheet, tally: &mut Tally) {
     sheet.begin(way.channel);
+    sheet.chapter("sign");
     let opened = async { Ok(Came::words("ready").with(Scene::open(stage, way).await?)) };
     let Ok(mut scene) = sheet.play("App: listen to live events", "ready", opened).await else {
-        return sheet.end_chapter(way.channel, Err(Stopped)).await;
+        return sheet.end(Err(Stopped)).await;
     };
     let bought = buy(&mut scene, sheet, tally).await;
-    sheet.end_chapter("sign, pay, refund", bought).await;
+    sheet.end(bought).await;
+    sheet.chapter("reverse");
     let undone = undo::play(&mut scene, sheet, tally).await;
-    sheet.end_chapter("reverse", undone).await;
+    sheet.end(undone).await;
+    sheet.chapter("an answer is lost");
     let lost = trouble::lost_answer(&mut scene, sheet, tally).await;
-    sheet.end_chapter("an answer is lost", lost).await;
+    sheet.end(lost).await;
+    sheet.chapter("two tills at once");
     let twice = trouble::two_tills(&scene, sheet, tally).await;
-    sheet.end_chapter("two tills at once", twice).await;
+    sheet.end(twice).await;
+    sheet.chapter("limits");
     let limits = trouble::limits(&scene, sheet).await;
-    sheet.end_chapter("limits", limits).await;
+    sheet.end(limits).await;
 }
 
 async fn buy(scene: &mut Scene<'_>, sheet: &mut Sheet, tally: &mut Tally) -> Result<(), Stopped> {
     let code = consent::play(scene, sheet, purchase::PRICE).await?;
+    sheet.chapter("pay");
     let order = purchase::pay(scene, sheet, tally, &code).await?;
+    sheet.chapter("refund");
     purchase::refund(scene, sheet, tally, &order).await
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn failed(played: &Played) -> Vec<&Line> {
+        played.sheet.lines().iter().filter(|line| !line.is_ok()).collect()
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_play_goes_as_told_and_leaves_nothing_behind() {
+        let ground = Ground::temporary().unwrap();
+        let played = play(&ground, |_| {}).await.unwrap();
+        assert_eq!(played.sheet.failed(), 0, "{:#?}", failed(&played));
+        for part in ["wechat", "alipay", "unionpay", "the day"] {
+            let lines = played.sheet.lines().iter().filter(|line| line.part == part);
+            assert!(lines.count() > 15, "{part} was played");
+        }
+        let path = ground.path().to_path_buf();
+        drop(ground);
+        assert!(!path.exists());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_gateway_that_refuses_fails_its_own_lines_and_no_others() {
+        let ground = Ground::temporary().unwrap();
+        let stage = Stage::set(&ground).await.unwrap();
+        let refuses = json!({
+            "gateway": "wechat", "operation": "refund", "effect": "refuse", "code": "TRADE_OVERDUE", "times": 0
+        });
+        stage.control.fault(&refuses).await.unwrap();
+        let played = play_on(stage, |_| {}).await;
+        let failed = failed(&played);
+        assert!(failed.len() > 1, "{failed:#?}");
+        assert!(failed.iter().all(|line| line.part == "wechat"), "{failed:#?}");
+        assert!(failed.iter().any(|line| line.what.starts_with("till: refund a part")));
+    }
 }

@@ -69,6 +69,7 @@ pub(super) struct Order {
     pub pay_no: String,
     pub digits: String,
     pub asked: Instant,
+    pub answered: Instant,
 }
 
 /// One channel's scene.
@@ -139,7 +140,7 @@ impl<'a> Scene<'a> {
     }
 
     /// Scans a code at the first till, and takes the order's numbers down.
-    pub(super) async fn pay(&self, name: &str, digits: &str, fen: u64) -> Result<Came<Order>> {
+    pub(super) async fn order(&self, name: &str, digits: &str, fen: u64) -> Result<(Reply, Order)> {
         let (no, asked) = (self.no(name), Instant::now());
         let reply = self.scan(0, &no, digits, fen).await?;
         let order = Order {
@@ -147,7 +148,14 @@ impl<'a> Scene<'a> {
             pay_no: reply.text("pay_out_trade_no"),
             digits: digits.to_owned(),
             asked,
+            answered: Instant::now(),
         };
+        Ok((reply, order))
+    }
+
+    /// The same, in the words of [`standing`].
+    pub(super) async fn pay(&self, name: &str, digits: &str, fen: u64) -> Result<Came<Order>> {
+        let (reply, order) = self.order(name, digits, fen).await?;
         Ok(Came::words(standing(&reply)).with(order))
     }
 
@@ -156,20 +164,22 @@ impl<'a> Scene<'a> {
         format!("PS_SUCCESS {} {}", self.way.pay_type, yuan(fen))
     }
 
-    /// Waits for an event, which must come at once after a moment.
+    /// Waits for an event, which must come at once after a moment, or before it: its kind, and more of it.
     pub(super) async fn told(
         &mut self,
         kind: &str,
         since: Instant,
         fits: impl Fn(&LiveEvent) -> bool,
-    ) -> Result<Came<LiveEvent>> {
+        more: impl Fn(&LiveEvent) -> String,
+    ) -> Result<Came> {
         let event = self.live.next(kind, EVENT_MAX, fits).await?;
         let late = event.arrived.saturating_duration_since(since);
+        let words = format!("{} {}", event.kind, more(&event));
         let words = match late <= AT_ONCE {
-            true => kind.to_owned(),
-            false => format!("{kind}, but late"),
+            true => words,
+            false => format!("{words}, but late"),
         };
-        Ok(Came::words(words).note(format!("{} ms", late.as_millis())).with(event))
+        Ok(Came::words(words).note(format!("{} ms", late.as_millis())))
     }
 
     /// The gateway's own movements of an order: debits with plus, what went back with minus.

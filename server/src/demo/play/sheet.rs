@@ -13,6 +13,8 @@ use super::table::progress;
 pub struct Line {
     /// Whose story it belongs to: a channel, or the day.
     pub part: &'static str,
+    /// Which chapter of that story.
+    pub chapter: &'static str,
     /// What was done.
     pub what: String,
     /// What should have come of it.
@@ -78,6 +80,7 @@ pub(super) struct Stopped;
 /// All lines so far. Each is told as soon as it is there.
 pub struct Sheet {
     part: &'static str,
+    chapter: &'static str,
     lines: Vec<Line>,
     began: Instant,
     tell: fn(&str),
@@ -88,6 +91,7 @@ impl Sheet {
     pub(super) fn new(tell: fn(&str)) -> Self {
         Self {
             part: "",
+            chapter: "",
             lines: Vec::new(),
             began: Instant::now(),
             tell,
@@ -96,7 +100,12 @@ impl Sheet {
 
     /// Lines from here on belong to this story.
     pub(super) fn begin(&mut self, part: &'static str) {
-        self.part = part;
+        (self.part, self.chapter) = (part, "");
+    }
+
+    /// Lines from here on belong to this chapter.
+    pub(super) fn chapter(&mut self, chapter: &'static str) {
+        self.chapter = chapter;
     }
 
     /// Plays a step that later ones stand on.
@@ -116,6 +125,7 @@ impl Sheet {
         };
         let line = Line {
             part: self.part,
+            chapter: self.chapter,
             what: what.into(),
             expected: expected.into(),
             came: words,
@@ -139,12 +149,12 @@ impl Sheet {
         let _ = self.play(what, expected, step).await;
     }
 
-    /// A chapter that was not played to its end is a failure of its own, so that no line is missed silently.
-    pub(super) async fn end_chapter(&mut self, chapter: &str, ended: Result<(), Stopped>) {
+    /// What was not played to its end is a failure of its own, so that no line is missed silently.
+    pub(super) async fn end(&mut self, ended: Result<(), Stopped>) {
         if ended.is_err() {
             let not_played = async { Ok(Came::words("not played")) };
-            self.check(format!("the rest of: {chapter}"), "played", not_played)
-                .await;
+            let what = format!("the rest, from: {}", self.chapter);
+            self.check(what, "played", not_played).await;
         }
     }
 
@@ -190,9 +200,11 @@ mod tests {
     #[tokio::test]
     async fn a_chapter_that_breaks_off_is_a_failure_of_its_own() {
         let mut sheet = Sheet::new(|_| {});
-        sheet.end_chapter("reverse", Ok(())).await;
+        sheet.chapter("reverse");
+        sheet.end(Ok(())).await;
         assert!(sheet.lines().is_empty());
-        sheet.end_chapter("reverse", Err(Stopped)).await;
+        sheet.end(Err(Stopped)).await;
         assert_eq!((sheet.failed(), sheet.lines().len()), (1, 1));
+        assert_eq!(sheet.lines()[0].what, "the rest, from: reverse");
     }
 }

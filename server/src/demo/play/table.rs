@@ -6,8 +6,9 @@ use std::time::Duration;
 use super::sheet::{Line, Sheet};
 
 /// Columns that a cell takes at most; what is longer is cut here and told in full beneath the table.
-const WHAT_MAX: usize = 44;
-const WORDS_MAX: usize = 46;
+const WHAT_MAX: usize = 36;
+const EXPECTED_MAX: usize = 32;
+const CAME_MAX: usize = 36;
 
 /// One line as soon as it is there: short where all is well, in full where it is not.
 pub(super) fn progress(line: &Line) -> String {
@@ -36,8 +37,8 @@ pub fn table(sheet: &Sheet) -> String {
         widths.max().unwrap_or(0)
     };
     let what = widest(|line| line.what.clone(), WHAT_MAX);
-    let expected = widest(|line| line.expected.clone(), WORDS_MAX);
-    let came = widest(came, WORDS_MAX);
+    let expected = widest(|line| line.expected.clone(), EXPECTED_MAX);
+    let came = widest(came_of, CAME_MAX);
     let row = |cells: [&str; 6]| {
         format!(
             "{:<9} {}  {}  {}  {:<6} {:>6}\n",
@@ -49,15 +50,17 @@ pub fn table(sheet: &Sheet) -> String {
             cells[5]
         )
     };
-    let head = row(["channel", "what", "expected", "came", "", "ms"]);
+    let head = row(["channel", "what", "expected", "came", "result", "ms"]);
     let rule = "-".repeat(width(head.trim_end_matches('\n')));
     let mut text = head;
-    let mut part = "";
+    let mut before: Option<&Line> = None;
     for line in lines {
-        if line.part != part {
+        if before.is_none_or(|before| before.part != line.part) {
             let _ = writeln!(text, "{rule}");
-            part = line.part;
+        } else if before.is_some_and(|before| before.chapter != line.chapter) {
+            text.push('\n');
         }
+        before = Some(line);
         let cells = [
             line.part,
             &line.what,
@@ -86,10 +89,6 @@ fn failures(lines: &[Line]) -> String {
 
 fn verdict(line: &Line) -> &'static str {
     if line.is_ok() { "ok" } else { "FAILED" }
-}
-
-fn came(line: &Line) -> String {
-    came_of(line)
 }
 
 /// The words with their note.
@@ -159,15 +158,17 @@ mod tests {
         sheet
             .check("pay", "PAID", async { Ok(Came::words("PAID").note("7 ms")) })
             .await;
+        sheet.chapter("another");
         sheet
             .check("付款", "PAID", async { Ok(Came::words(long.clone())) })
             .await;
         let text = table(&sheet);
-        let (rows, told) = text.split_once("\n\n").unwrap();
-        let widths: Vec<usize> = rows.lines().map(width).collect();
-        assert!(widths.iter().all(|width| *width == widths[0]), "{rows}");
+        let (rows, told) = text.split_once("\nFAILED").unwrap();
+        let rows: Vec<&str> = rows.lines().filter(|row| !row.is_empty()).collect();
+        assert_eq!(rows.len(), 5, "head, two rules and two lines: {rows:#?}");
+        assert!(rows.iter().all(|row| width(row) == width(rows[0])), "{rows:#?}");
         assert!(told.contains(&long) && told.contains("付款"), "{told}");
         assert!(!told.contains("7 ms"));
-        assert!(rows.contains("PAID (7 ms)"));
+        assert!(rows[2].contains("PAID (7 ms)"));
     }
 }

@@ -10,6 +10,12 @@ pub(super) struct Sum {
     pub fen: u64,
 }
 
+impl fmt::Display for Sum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}x {}", self.count, yuan(self.fen))
+    }
+}
+
 impl Sum {
     fn add(&mut self, fen: u64) {
         self.count = self.count.saturating_add(1);
@@ -33,12 +39,19 @@ pub(super) struct Day {
 }
 
 impl Day {
+    /// Movements of money at the gateway.
+    pub(super) fn movements(self) -> u64 {
+        let back = self.reversed.count.saturating_add(self.refunded.count);
+        self.paid.count.saturating_add(back)
+    }
+
     /// What the channel holds at the end, in fen.
     pub(super) fn held(self) -> i128 {
         i128::from(self.paid.fen) - i128::from(self.reversed.fen) - i128::from(self.refunded.fen)
     }
 }
 
+/// Paid, reversed, refunded: how many, and how much in yuan.
 impl fmt::Display for Day {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
@@ -46,9 +59,7 @@ impl fmt::Display for Day {
             reversed,
             refunded,
         } = self;
-        write!(f, "paid {}: {}", paid.count, yuan(paid.fen))?;
-        write!(f, ", reversed {}: {}", reversed.count, yuan(reversed.fen))?;
-        write!(f, ", refunded {}: {}", refunded.count, yuan(refunded.fen))
+        write!(f, "{paid}, {reversed}, {refunded}")
     }
 }
 
@@ -126,8 +137,8 @@ mod tests {
         tally.reversed("wechat", 600);
         tally.refunded("wechat", 280);
         let day = tally.day("wechat");
-        assert_eq!(day.held(), 1_000);
-        assert_eq!(day.to_string(), "paid 2: 18.80, reversed 1: 6.00, refunded 1: 2.80");
+        assert_eq!((day.held(), day.movements()), (1_000, 4));
+        assert_eq!(day.to_string(), "2x 18.80, 1x 6.00, 1x 2.80");
         assert_eq!(tally.whole().paid, Sum { count: 3, fen: 2_230 });
         assert_eq!(tally.day("unionpay"), Day::default());
     }

@@ -1,10 +1,9 @@
-//! Fourth chapter: what goes wrong in the world. An answer that is lost, a code at two tills at once, a cap that is met.
+//! What goes wrong in the world: an answer is lost, a code is at two tills at once, a cap is met.
 
 use std::time::Duration;
 
 use anyhow::Result;
 use serde_json::json;
-use tokio::time::Instant;
 
 use super::purchase::about;
 use super::scene::{Order, Scene, refusal, said, standing};
@@ -17,49 +16,44 @@ use crate::demo::client::Reply;
 const LOST: u64 = 990;
 /// What the order costs that two tills want, in fen.
 const TWICE: u64 = 350;
-/// How long the gateway keeps the caller waiting after it acted: longer than a till waits, and than the completer needs.
+/// How long the gateway keeps its caller waiting after it acted: longer than a till waits and the completer needs, so that
+/// nobody else can have learned the outcome.
 const HANG: Duration = Duration::from_secs(7);
 /// How much longer than its time a till may have to wait.
 const SLACK: Duration = Duration::from_secs(1);
 
-/// The channel deducts, and its answer is lost, and so is its notification.
+/// The gateway deducts; its answer is lost, and so is its notification.
 pub(super) async fn lost_answer(scene: &mut Scene<'_>, sheet: &mut Sheet, tally: &mut Tally) -> Result<(), Stopped> {
     let what = format!("till: pay {}, the answer is lost", yuan(LOST));
     let order = sheet
-        .play(what, "PS_PAYING within the till's time", pay_unheard(scene))
+        .play(what, "PS_PAYING in the till's time", pay_unheard(scene))
         .await;
     let found = match &order {
         Ok(order) => {
-            let found = completed(scene, order);
+            let expected = format!("payment.succeeded {}", yuan(LOST));
             sheet
-                .play("the completer finds that it is paid", "payment.succeeded", found)
+                .play("completer: finds that it is paid", expected, completed(scene, order))
                 .await
         }
-        Err(_) => Err(Stopped),
+        Err(Stopped) => Err(Stopped),
     };
-    // Whatever came of it, the next steps are played without faults.
-    let cleared = async { scene.stage.control.clear_faults().await.map(|()| Came::words("")) };
-    if cleared.await.is_err() {
-        return Err(Stopped);
-    }
+    // Whatever came of it, the next chapters are played without faults.
+    let again = async {
+        scene.stage.control.clear_faults().await?;
+        Ok(Came::words("no faults"))
+    };
+    sheet.play("gateway: answers again", "no faults", again).await?;
     let order = order?;
     found?;
     tally.paid(scene.way.channel, LOST);
-    let repeat = async {
-        let reply = scene.scan(0, &order.no, &order.digits, LOST).await?;
-        let same = reply.text("pay_out_trade_no") == order.pay_no;
-        let which = if same { "the same order" } else { "another order" };
-        Ok(Came::words(said(&reply, |reply| {
-            format!("{}, {which}", reply.text("pay_status"))
-        })))
-    };
     sheet
-        .check("till: the same number again", "PS_SUCCESS, the same order", repeat)
+        .check(
+            "till: the same number again",
+            "PS_SUCCESS, same order",
+            repeat(scene, &order),
+        )
         .await;
-    let books = scene.movements(&order.pay_no);
-    sheet
-        .check("gateway's books: one debit", format!("+{}", yuan(LOST)), books)
-        .await;
+    one_debit(scene, sheet, &order.pay_no, LOST).await;
     Ok(())
 }
 
@@ -71,52 +65,43 @@ async fn pay_unheard(scene: &Scene<'_>) -> Result<Came<Order>> {
     control.fault(&hangs).await?;
     control.fault(&mute).await?;
     let code = scene.code().await?;
-    let (no, asked) = (scene.no("LOST"), Instant::now());
-    let reply = scene.scan(0, &no, &code.digits, LOST).await?;
-    let took = asked.elapsed();
-    let when = if took <= TILL_WAIT + SLACK {
-        "within the till's time"
-    } else {
-        "too late"
+    let (reply, order) = scene.order("LOST", &code.digits, LOST).await?;
+    let when = match order.answered - order.asked <= TILL_WAIT + SLACK {
+        true => "in the till's time",
+        false => "too late for the till",
     };
     let words = said(&reply, |reply| format!("{} {when}", reply.text("pay_status")));
-    let order = Order {
-        no,
-        pay_no: reply.text("pay_out_trade_no"),
-        digits: code.digits,
-        asked,
-    };
     Ok(Came::words(words).with(order))
 }
 
-/// The App is told before the gateway lets go of the sender: so it was the completer who asked.
+/// The App is told before the gateway lets go of the sender, so it was the completer who asked.
 async fn completed(scene: &mut Scene<'_>, order: &Order) -> Result<Came> {
     let event = scene.live.next("payment.succeeded", HANG * 2, about(order)).await?;
     let after = event.arrived.saturating_duration_since(order.asked);
-    let words = if after < HANG {
-        "payment.succeeded"
-    } else {
-        "payment.succeeded, but not by the completer"
+    let words = format!("{} {}", event.kind, yuan(event.amount("total_fee")));
+    let words = match after < HANG {
+        true => words,
+        false => format!("{words}, but not by the completer"),
     };
-    let note = format!("{} ms after the scan", after.as_millis());
-    Ok(Came::words(words).note(note))
+    Ok(Came::words(words).note(format!("{} ms", after.as_millis())))
+}
+
+async fn repeat(scene: &Scene<'_>, order: &Order) -> Result<Came> {
+    let reply = scene.scan(0, &order.no, &order.digits, LOST).await?;
+    let which = match reply.text("pay_out_trade_no") == order.pay_no {
+        true => "same order",
+        false => "another order",
+    };
+    let words = said(&reply, |reply| format!("{}, {which}", reply.text("pay_status")));
+    Ok(Came::words(words))
 }
 
 /// Two tills scan one code at the same moment.
 pub(super) async fn two_tills(scene: &Scene<'_>, sheet: &mut Sheet, tally: &mut Tally) -> Result<(), Stopped> {
-    let expected = format!("{} and 422 CODE_USED", scene.paid(TWICE));
-    let pay_no = sheet
-        .play(
-            format!("two tills at once: one code, {}", yuan(TWICE)),
-            expected,
-            at_once(scene),
-        )
-        .await?;
+    let what = format!("two tills at once: one code, {}", yuan(TWICE));
+    let pay_no = sheet.play(what, "PS_SUCCESS and 422 CODE_USED", at_once(scene)).await?;
     tally.paid(scene.way.channel, TWICE);
-    let books = scene.movements(&pay_no);
-    sheet
-        .check("gateway's books: one debit", format!("+{}", yuan(TWICE)), books)
-        .await;
+    one_debit(scene, sheet, &pay_no, TWICE).await;
     Ok(())
 }
 
@@ -128,13 +113,23 @@ async fn at_once(scene: &Scene<'_>) -> Result<Came<String>> {
         scene.scan(1, &numbers[1], &code.digits, TWICE)
     );
     let (winner, loser, which) = match (one?, other?) {
-        (one, other) if one.status == 200 => (one, other, "the first"),
-        (one, other) => (other, one, "the second"),
+        (one, other) if one.status == 200 => (one, other, "till"),
+        (one, other) => (other, one, "till 2"),
     };
-    let words = format!("{} and {}", standing(&winner), standing(&loser));
-    Ok(Came::words(words)
-        .note(format!("{which} was faster"))
-        .with(winner.text("pay_out_trade_no")))
+    let status = said(&winner, |reply| reply.text("pay_status"));
+    let words = format!("{status} and {}", standing(&loser));
+    let came = Came::words(words).note(which);
+    Ok(came.with(winner.text("pay_out_trade_no")))
+}
+
+async fn one_debit(scene: &Scene<'_>, sheet: &mut Sheet, pay_no: &str, fen: u64) {
+    sheet
+        .check(
+            "gateway: its books, one debit",
+            format!("+{}", yuan(fen)),
+            scene.movements(pay_no),
+        )
+        .await;
 }
 
 /// More than one payment may be, and more than the day may be; the code is none the worse for it.
@@ -145,13 +140,20 @@ pub(super) async fn limits(scene: &Scene<'_>, sheet: &mut Sheet) -> Result<(), S
         let reply = scene.scan(0, &scene.no(name), &code.digits, fen).await?;
         Ok(Came::words(capped(&reply)))
     };
-    let what = format!("till: scan it for {}", yuan(CAP_FEN + 1));
+    let (over, all) = (CAP_FEN + 1, CAP_FEN);
     sheet
-        .check(what, "422 LIMIT_EXCEEDED per_payment", scan("CAP-1", CAP_FEN + 1))
+        .check(
+            format!("till: scan it for {}", yuan(over)),
+            "422 LIMIT_EXCEEDED per_payment",
+            scan("CAP-1", over),
+        )
         .await;
-    let what = format!("till: for {}, over the day's cap", yuan(CAP_FEN));
     sheet
-        .check(what, "422 LIMIT_EXCEEDED per_user_day", scan("CAP-2", CAP_FEN))
+        .check(
+            format!("till: for {} beside the others", yuan(all)),
+            "422 LIMIT_EXCEEDED per_user_day",
+            scan("CAP-2", all),
+        )
         .await;
     sheet
         .check("App: the code is still good", "WAITING", scene.code_state(&code))

@@ -1,4 +1,4 @@
-//! Third chapter: another order is paid and undone, and stays undone.
+//! Another order is paid and undone, and stays undone.
 
 use std::time::Duration;
 
@@ -16,9 +16,9 @@ use crate::demo::client::Reply;
 const PRICE: u64 = 600;
 /// How often a till calls again while it is told to, and how long it rests before.
 const CALLS_MAX: u32 = 10;
-const REST: Duration = Duration::from_millis(500);
+const PAUSE: Duration = Duration::from_millis(500);
 
-/// Plays the chapter.
+/// Plays it.
 pub(super) async fn play(scene: &mut Scene<'_>, sheet: &mut Sheet, tally: &mut Tally) -> Result<(), Stopped> {
     let paid = scene.paid(PRICE);
     let order = sheet
@@ -29,7 +29,8 @@ pub(super) async fn play(scene: &mut Scene<'_>, sheet: &mut Sheet, tally: &mut T
         .play("till: reverse it", "recall N", reverse(scene, &order))
         .await?;
     tally.reversed(scene.way.channel, PRICE);
-    sheet.check("App: told", "payment.reversed", told(scene, &order)).await;
+    let expected = format!("payment.reversed {}", yuan(PRICE));
+    sheet.check("App: told", expected, told(scene, &order)).await;
     sheet.check("till: query it", "PS_CLOSED", query(scene, &order)).await;
     sheet
         .check("till: the same number again", "PS_FAILED", repeat(scene, &order))
@@ -40,7 +41,7 @@ pub(super) async fn play(scene: &mut Scene<'_>, sheet: &mut Sheet, tally: &mut T
     let expected = format!("+{} -{}", yuan(PRICE), yuan(PRICE));
     sheet
         .check(
-            "gateway's books of this order",
+            "gateway: its books of the order",
             expected,
             scene.movements(&order.pay_no),
         )
@@ -61,23 +62,24 @@ async fn reverse(scene: &Scene<'_>, order: &Order) -> Result<Came> {
             return Ok(Came::words(refusal(&reply)));
         }
         if reply.text("recall") != "Y" {
-            let calls = if call == 1 {
-                String::new()
-            } else {
-                format!("{call} calls")
+            let note = match call {
+                1 => String::new(),
+                _ => format!("after {call} calls"),
             };
-            return Ok(Came::words(format!("recall {}", reply.text("recall"))).note(calls));
+            return Ok(Came::words(format!("recall {}", reply.text("recall"))).note(note));
         }
-        sleep(REST).await;
+        sleep(PAUSE).await;
     }
     Ok(Came::words(format!("recall Y after {CALLS_MAX} calls")))
 }
 
 /// The event may have come while the till was still waiting.
 async fn told(scene: &mut Scene<'_>, order: &Order) -> Result<Came> {
-    let answered = Instant::now();
-    let came = scene.told("payment.reversed", answered, about(order)).await?;
-    Ok(came.with(()))
+    scene
+        .told("payment.reversed", Instant::now(), about(order), |event| {
+            yuan(event.amount("total_fee"))
+        })
+        .await
 }
 
 async fn query(scene: &Scene<'_>, order: &Order) -> Result<Came> {
