@@ -67,7 +67,7 @@ async fn a_code_is_shown_scanned_and_paid() {
         json!({
             "pay_out_trade_no": payment.pay_no, "status": "PAID", "total_fee": 600, "pay_coupon_fee": 0,
             "refunded_fee": 0, "body": "矿泉水 2 瓶", "mch_id": SHOP, "merchant_name": "便利店",
-            "store_id": "SZTX001", "store_name": "车公庙店", "channel": "redirecting", "channel_name": "跳转支付",
+            "store_id": "SZTX001", "store_name": "车公庙店", "channel": "redirecting", "channel_name": "跳转支付", "hint": null,
         })
     );
 }
@@ -80,7 +80,11 @@ async fn each_end_of_a_payment_has_its_word() {
     let (failed, digits) = anna.code().await;
     platform.gateway.books().deducts = Deducts::Refuses;
     platform.scan(&digits, 600).await.unwrap();
-    assert_eq!(standing(&anna, &failed).await["state"], "FAILED");
+    let told = standing(&anna, &failed).await;
+    assert_eq!(
+        (&told["state"], &told["payment"]["hint"]),
+        (&"FAILED".into(), &"funds".into())
+    );
 
     let (reversed, digits) = anna.code().await;
     platform.gateway.books().deducts = Deducts::Waits;

@@ -5,6 +5,7 @@ mod cursor;
 pub(super) mod detail;
 pub(super) mod list;
 
+use metropay_core::channel::Hint;
 use metropay_core::engine::Engine;
 use metropay_core::id::{ChannelId, MchId, PayNo, StoreId};
 use metropay_core::money::Fen;
@@ -81,6 +82,10 @@ pub(super) struct RecordSummary {
     /// 支付渠道名称 (its name).
     #[schema(example = "微信支付")]
     channel_name: String,
+    /// 未支付成功时用户可以做什么：funds 余额或限额不足，user 需在渠道 App 内处理，contract_gone 需重新签约，setup 商户配置问题，
+    /// none 无特别提示 (what an unpaid one asks of the user).
+    #[schema(value_type = Option<String>, example = "funds")]
+    hint: Option<Hint>,
     /// 下单时间 (when it was placed).
     created_at: Moment,
     /// 支付时间 (when it was paid).
@@ -107,6 +112,7 @@ impl RecordSummary {
             store_name: store.map(|store| store.name.clone()),
             channel: payment.channel.clone(),
             channel_name: channel_name(engine, &payment.channel),
+            hint: payment.hint,
             created_at: payment.created_at.into(),
             paid_at: payment.paid_at.map(Into::into),
         })
