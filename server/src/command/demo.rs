@@ -64,7 +64,10 @@ fn summary(played: &Played, ground: &Ground) -> String {
         (false, 0) => String::new(),
         (false, _) => "play again with --keep DIR to look at database, gateways' books and log\n".to_owned(),
     };
-    format!("{}\n{folder}{verdict}, in {seconds:.1} s; exit code {code}\n", played.money)
+    format!(
+        "{}\n{folder}{verdict}, in {seconds:.1} s; exit code {code}\n",
+        played.money
+    )
 }
 
 /// Logs to a file of the play, or, where it is wished, to the terminal.
