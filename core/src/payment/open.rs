@@ -47,6 +47,8 @@ pub(super) async fn open(
         }
         Err(error) => return Err(error.into()),
     }
+    // The use of one code ends whatever else of the user's could still be scanned.
+    store::code::end(&tx, &payment.uid, None, payment.created_at).await?;
     event::about_payment(&tx, EventKind::PaymentPlaced, &payment, json!({}), payment.created_at).await?;
     tx.commit().await?;
     engine.live.wake(&payment.uid);

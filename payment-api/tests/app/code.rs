@@ -105,6 +105,17 @@ async fn each_end_of_a_payment_has_its_word() {
 }
 
 #[tokio::test]
+async fn the_use_of_one_code_ends_the_other() {
+    let platform = Platform::start().await;
+    let anna = platform.app("anna").open().await.signed().await;
+    let (_, shown) = anna.code().await;
+    let (other, refreshed) = anna.code().await;
+    platform.scan(&shown, 600).await.unwrap();
+    assert_eq!(platform.scan(&refreshed, 600).await.unwrap_err().code, Code::CodeInvalid);
+    assert_eq!(standing(&anna, &other).await["state"], "ENDED");
+}
+
+#[tokio::test]
 async fn a_third_code_ends_the_oldest() {
     let platform = Platform::start().await;
     let anna = platform.app("anna").open().await;
