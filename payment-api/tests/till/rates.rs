@@ -89,6 +89,8 @@ async fn asking_whose_a_code_is_counts_for_the_key_and_for_the_merchant() {
         assert_eq!(shop.post("queryuid", asked.clone()).await.code(), "CODE_INVALID");
     }
     limited(&shop.post("queryuid", asked.clone()).await, "store_invalid_codes", 60);
+    let live = json!({ "qrcode": shop.code().await });
+    limited(&shop.post("queryuid", live).await, "store_invalid_codes", 60);
     for _ in 0..5 {
         assert_eq!(
             shop.post_as(&second, "queryuid", asked.clone()).await.code(),
