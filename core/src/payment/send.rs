@@ -3,6 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::broadcast::error::RecvError;
+use tokio::time::Instant;
+
 use super::{News, Payment, PaymentState, settle};
 use crate::channel::{CallError, DeductQuestion, Hint, Outcome, PaymentRef, Refusal};
 use crate::engine::Engine;
@@ -10,6 +13,11 @@ use crate::mandate;
 use crate::problem::{Code, Problem};
 use crate::store;
 use crate::vault::Place;
+
+/// Between two questions about a payment, whatever a channel's cadence says.
+const SHORTEST: Duration = Duration::from_millis(50);
+/// The wait of a channel whose cadence names none.
+const LONGEST: Duration = Duration::from_secs(5);
 
 /// How a channel is asked about a payment.
 pub(crate) fn reference(payment: &Payment) -> PaymentRef {
@@ -85,20 +93,24 @@ async fn handle(engine: &Engine, payment: &Payment, sealed: Option<String>) -> R
     engine.unseal(place, &sealed)
 }
 
-/// Accepted is not paid: asks on the channel's cadence until the outcome is known or the till's time is over. A
-/// notification that comes first ends the waiting at once.
+/// Accepted is not paid: asks on the channel's cadence, whose last wait repeats, until the outcome is known or the till's
+/// time is over. A notification that comes first ends the waiting at once, also when there is no time for another question.
 async fn ask_until_known(engine: &Engine, payment: &Payment) -> Result<(), Problem> {
     let channel = engine.adapter_of(&payment.account_id).await?;
-    let deadline = tokio::time::Instant::now() + engine.caps.till_wait;
+    let deadline = Instant::now() + engine.caps.till_wait;
     let mut news = engine.live.listen(&payment.uid);
-    for wait in channel.cadence().payment {
-        let next = tokio::time::Instant::now() + wait.max(Duration::from_millis(50));
-        if next >= deadline {
-            break;
+    let cadence = channel.cadence().payment;
+    let mut waits = cadence
+        .iter()
+        .chain(std::iter::repeat(cadence.last().unwrap_or(&LONGEST)));
+    loop {
+        let wait = waits.next().unwrap_or(&LONGEST).max(&SHORTEST);
+        let next = (Instant::now() + *wait).min(deadline);
+        if let Ok(Err(RecvError::Closed)) = tokio::time::timeout_at(next, news.recv()).await {
+            tokio::time::sleep_until(next).await;
         }
-        let _ = tokio::time::timeout_at(next, news.recv()).await;
         let present = store::payment::find(engine.db.read(), &payment.pay_no).await?;
-        if present.is_none_or(|present| present.state != PaymentState::Paying) {
+        if present.is_none_or(|present| present.state != PaymentState::Paying) || Instant::now() >= deadline {
             return Ok(());
         }
         match channel.query_payment(&reference(payment)).await {
@@ -112,5 +124,4 @@ async fn ask_until_known(engine: &Engine, payment: &Payment) -> Result<(), Probl
             }
         }
     }
-    Ok(())
 }
