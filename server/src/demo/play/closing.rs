@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use metropay_core::audit::{open, verify};
+use metropay_core::audit::{alarm, open, verify};
 use metropay_core::clock::Day;
 use metropay_core::ledger::{balance, seal};
 use metropay_core::signing::Algorithm;
@@ -79,6 +79,7 @@ async fn compared(stage: &Stage, sheet: &mut Sheet, tally: &Tally) {
     sheet
         .check("platform: books, all invariants", "hold", invariants(stage))
         .await;
+    sheet.check("platform: alarms", "none", alarms(stage)).await;
 }
 
 async fn asked(stage: &Stage, algorithm: Algorithm, tally: &Tally) -> Result<Came> {
@@ -187,4 +188,17 @@ async fn invariants(stage: &Stage) -> Result<Came> {
         breaches.join("; ")
     };
     Ok(Came::words(words).note(format!("{} invariants, {checked} checks", findings.len())))
+}
+
+/// Alarms are raised where the books and a channel contradict each other.
+async fn alarms(stage: &Stage) -> Result<Came> {
+    let alarms = alarm::all(stage.server.engine()).await?;
+    let told: Vec<String> = alarms
+        .iter()
+        .map(|alarm| format!("{} about {}: {}", alarm.kind, alarm.subject, alarm.text))
+        .collect();
+    Ok(Came::words(match told.is_empty() {
+        true => "none".to_owned(),
+        false => told.join("; "),
+    }))
 }

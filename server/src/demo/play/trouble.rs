@@ -100,13 +100,14 @@ async fn repeat(scene: &Scene<'_>, order: &Order) -> Result<Came> {
 /// Two tills scan one code at the same moment.
 pub(super) async fn two_tills(scene: &Scene<'_>, sheet: &mut Sheet, tally: &mut Tally) -> Result<(), Stopped> {
     let what = format!("two tills at once: one code, {}", yuan(TWICE));
-    let pay_no = sheet.play(what, "PS_SUCCESS and 422 CODE_USED", at_once(scene)).await?;
-    tally.paid(scene.way.channel, TWICE);
+    let pay_no = sheet
+        .play(what, "PS_SUCCESS and 422 CODE_USED", at_once(scene, tally))
+        .await?;
     one_debit(scene, sheet, &pay_no, TWICE).await;
     Ok(())
 }
 
-async fn at_once(scene: &Scene<'_>) -> Result<Came<String>> {
+async fn at_once(scene: &Scene<'_>, tally: &mut Tally) -> Result<Came<String>> {
     let code = scene.code().await?;
     let numbers = [scene.no("TWICE-1"), scene.no("TWICE-2")];
     let (one, other) = tokio::join!(
@@ -118,6 +119,10 @@ async fn at_once(scene: &Scene<'_>) -> Result<Came<String>> {
         (one, other) => (other, one, "till 2"),
     };
     let status = said(&winner, |reply| reply.text("pay_status"));
+    // What was paid counts, whatever the other till was told.
+    if status == "PS_SUCCESS" {
+        tally.paid(scene.way.channel, TWICE);
+    }
     let words = format!("{status} and {}", standing(&loser));
     let came = Came::words(words).note(which);
     Ok(came.with(winner.text("pay_out_trade_no")))
