@@ -10,6 +10,7 @@ pub mod id;
 pub mod invariant;
 pub mod limit;
 pub mod money;
+pub mod network;
 pub mod problem;
 pub mod random;
 pub mod secret;

@@ -3,12 +3,14 @@
 //! The built-in directory reads the platform's own tables; another can put an existing merchant system in its place.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use sea_orm::DbErr;
 
 use crate::id::{AccountId, MchId, Serial, StoreId};
+use crate::network::Network;
 pub use crate::store::account::Model as ChannelAccount;
 pub use crate::store::credential::Model as Credential;
 pub use crate::store::merchant::store::Model as Store;
@@ -26,6 +28,16 @@ pub struct MerchantFile {
 }
 
 impl MerchantFile {
+    /// Whether its tills may call from this address. An address that is not known, and a list that cannot be read, allow
+    /// nothing once there is a list.
+    pub fn may_call_from(&self, client: Option<IpAddr>) -> bool {
+        let Some(list) = &self.merchant.ip_allow else {
+            return true;
+        };
+        let networks = list.split(',').filter_map(|network| network.parse::<Network>().ok());
+        client.is_some_and(|client| networks.into_iter().any(|network| network.contains(client)))
+    }
+
     /// The merchant's usable accounts.
     pub fn usable_accounts(&self) -> impl Iterator<Item = &ChannelAccount> {
         self.accounts

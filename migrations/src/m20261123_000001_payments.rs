@@ -65,6 +65,7 @@ fn merchants() -> Vec<TableCreateStatement> {
             .col(string_len("name", 128))
             .col(string_len("status", 16))
             .col(integer("fee_rate"))
+            .col(text_null("ip_allow"))
             .col(big_integer("created_at"))
             .take(),
         table("store")

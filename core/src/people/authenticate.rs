@@ -1,5 +1,6 @@
 //! Who signed a request: nothing else is read from it before that is proven.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::clock::Time;
@@ -80,12 +81,13 @@ impl Signature {
     }
 }
 
-/// Verifies a request: key, signature, time, nonce, in this order. The first part tells what the answer is signed with, as
+/// Verifies a request: key, signature, time, nonce, merchant and address, in this order. The first part tells what the answer is signed with, as
 /// soon as the signature was right; the second who it is.
 pub async fn authenticate(
     engine: &Engine,
     header: &Authorization,
     request: &Request<'_>,
+    client: Option<IpAddr>,
 ) -> (Option<Signature>, Result<Till, Problem>) {
     let known = match known_key(engine, header).await {
         Ok(known) => known,
@@ -99,7 +101,7 @@ pub async fn authenticate(
     if let Err(problem) = header.verify(&key, request) {
         return (None, Err(problem));
     }
-    let till = admit(engine, header, &credential).await;
+    let till = admit(engine, header, &credential, client).await;
     (Some(signature), till)
 }
 
@@ -131,7 +133,12 @@ fn burn(header: &Authorization, request: &Request<'_>) {
 }
 
 /// The signature is right: is the key still good, the request of our time, and new?
-async fn admit(engine: &Engine, header: &Authorization, credential: &Credential) -> Result<Till, Problem> {
+async fn admit(
+    engine: &Engine,
+    header: &Authorization,
+    credential: &Credential,
+    client: Option<IpAddr>,
+) -> Result<Till, Problem> {
     let now = engine.clock.now();
     if credential.status != Standing::Active {
         return Err(Problem::new(Code::CertRevoked));
@@ -145,8 +152,10 @@ async fn admit(engine: &Engine, header: &Authorization, credential: &Credential)
         return Err(Problem::new(Code::NonceReplayed));
     }
     let shop = engine.directory.merchant(&header.mch_id).await?;
-    if shop.is_none_or(|shop| shop.merchant.status != Standing::Active) {
-        return Err(Problem::new(Code::MerchantDisabled));
+    let shop = shop.filter(|shop| shop.merchant.status == Standing::Active);
+    let shop = shop.ok_or_else(|| Problem::new(Code::MerchantDisabled))?;
+    if !shop.may_call_from(client) {
+        return Err(Problem::new(Code::IpNotAllowed));
     }
     Ok(Till {
         mch_id: header.mch_id.clone(),

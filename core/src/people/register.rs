@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::engine::Engine;
 use crate::id::{AccountId, ChannelId, MchId, Serial, StoreId};
 use crate::merchant::{ChannelAccount, Credential, Merchant, Standing, Store};
+use crate::network::Network;
 use crate::problem::{Code, Problem};
 use crate::secret::Secret;
 use crate::signing::{Algorithm, RsaSize, VerifyingKey, ed25519_pair, hmac_secret, rsa_pair};
@@ -20,6 +21,8 @@ pub struct NewMerchant {
     pub name: String,
     /// Its fee in ten-thousandths.
     pub fee_rate: u32,
+    /// The networks that its tills may call from; none named means from anywhere.
+    pub ip_allow: Vec<Network>,
     /// Its stores: number and name.
     pub stores: Vec<(StoreId, String)>,
 }
@@ -35,6 +38,7 @@ pub async fn register(engine: &Engine, new: NewMerchant) -> Result<(), Problem> 
         name: new.name,
         status: Standing::Active,
         fee_rate: fee_rate.ok_or_else(|| Problem::invalid("fee_rate", "费率以万分之一计，0–10000"))?,
+        ip_allow: (!new.ip_allow.is_empty()).then(|| written(&new.ip_allow)),
         created_at: engine.clock.now(),
     };
     let tx = engine.db.begin().await?;
@@ -51,6 +55,10 @@ pub async fn register(engine: &Engine, new: NewMerchant) -> Result<(), Problem> 
     tx.commit().await?;
     engine.directory.forget().await;
     Ok(())
+}
+
+fn written(networks: &[Network]) -> String {
+    networks.iter().map(Network::to_string).collect::<Vec<_>>().join(",")
 }
 
 /// A key that was just made, with the half that only the merchant keeps. It is shown once.

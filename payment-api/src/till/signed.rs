@@ -88,7 +88,7 @@ async fn verified(doors: &Doors, call: &Call, parts: &Parts, target: &str, body:
         target,
         body,
     };
-    let (signature, till) = authenticate(&doors.engine, &header, &request).await;
+    let (signature, till) = authenticate(&doors.engine, &header, &request, call.client).await;
     if let Some(signature) = signature {
         call.seal_with(Arc::new(Wax {
             engine: Arc::clone(&doors.engine),

@@ -111,7 +111,10 @@ async fn the_use_of_one_code_ends_the_other() {
     let (_, shown) = anna.code().await;
     let (other, refreshed) = anna.code().await;
     platform.scan(&shown, 600).await.unwrap();
-    assert_eq!(platform.scan(&refreshed, 600).await.unwrap_err().code, Code::CodeInvalid);
+    assert_eq!(
+        platform.scan(&refreshed, 600).await.unwrap_err().code,
+        Code::CodeInvalid
+    );
     assert_eq!(standing(&anna, &other).await["state"], "ENDED");
 }
 

@@ -255,6 +255,7 @@ async fn merchants(engine: &Engine) {
             mch_id: mch_id.into(),
             name: name.to_owned(),
             fee_rate: 60,
+            ip_allow: Vec::new(),
             stores: vec![(StoreId::from("SZTX001"), "车公庙店".to_owned())],
         };
         people::register(engine, new).await.unwrap();

@@ -1,6 +1,7 @@
 //! Merchants with their tills and keys, riders with their codes, and the router that they meet at.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -9,6 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use bytes::Bytes;
 use http::{HeaderMap, Request};
 use http_body_util::BodyExt;
@@ -175,6 +177,8 @@ pub(crate) struct Asked {
     pub(crate) timestamp: i64,
     pub(crate) nonce: String,
     pub(crate) headers: Vec<(&'static str, String)>,
+    /// The address of the till's connection.
+    pub(crate) from: &'static str,
 }
 
 impl Asked {
@@ -263,6 +267,20 @@ impl Shop {
         key(&self.engine, &self.keys, mch_id, algorithm).await
     }
 
+    /// Lets the first merchant's tills call from these networks only.
+    pub(crate) async fn allow_addresses(&self, networks: &[&str]) {
+        let allowed = networks.iter().map(|network| network.parse().unwrap()).collect();
+        register(
+            &self.engine,
+            NewMerchant {
+                ip_allow: allowed,
+                ..new_merchant(MCH)
+            },
+        )
+        .await
+        .unwrap();
+    }
+
     pub(crate) fn next(&self) -> u64 {
         self.count.fetch_add(1, Ordering::SeqCst)
     }
@@ -282,6 +300,7 @@ impl Shop {
             timestamp: self.clock.now().unix_seconds(),
             nonce: format!("nonce-{:026}", self.next()),
             headers: vec![("content-type", "application/json".to_owned())],
+            from: "203.0.113.7:40000",
         }
     }
 
@@ -294,7 +313,11 @@ impl Shop {
         for (name, value) in &asked.headers {
             request = request.header(*name, value);
         }
-        let request = request.body(Body::from(asked.body)).unwrap();
+        let from: SocketAddr = asked.from.parse().unwrap();
+        let request = request
+            .extension(ConnectInfo(from))
+            .body(Body::from(asked.body))
+            .unwrap();
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let raw = body.collect().await.unwrap().to_bytes();
@@ -403,16 +426,20 @@ fn address(file: &Path) -> String {
     format!("sqlite://{}?mode=rwc", file.display())
 }
 
-async fn merchant(engine: &Arc<Engine>, mch_id: &str) {
-    let new = NewMerchant {
+fn new_merchant(mch_id: &str) -> NewMerchant {
+    NewMerchant {
         mch_id: mch_id.into(),
         name: "便利店".to_owned(),
         fee_rate: 60,
+        ip_allow: Vec::new(),
         stores: [("SZTX001", "一号店"), ("SZTX002", "二号店")]
             .map(|(id, name)| (id.into(), name.to_owned()))
             .into(),
-    };
-    register(engine, new).await.unwrap();
+    }
+}
+
+async fn merchant(engine: &Arc<Engine>, mch_id: &str) {
+    register(engine, new_merchant(mch_id)).await.unwrap();
     for channel in ["wechat", "unionpay"] {
         let account = AccountId(format!("{mch_id}-{channel}"));
         let channel = ChannelId::from(channel);

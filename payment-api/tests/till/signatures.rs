@@ -210,6 +210,32 @@ async fn a_disabled_merchant_is_told_so_and_its_neighbour_is_not_touched() {
 }
 
 #[tokio::test]
+async fn a_merchant_with_a_list_of_addresses_is_served_from_those_only() {
+    let shop = Shop::open().await;
+    shop.allow_addresses(&["198.51.100.0/24", "2001:db8::/32"]).await;
+    for (from, served) in [
+        ("198.51.100.200:4000", true),
+        ("[2001:db8::7]:4000", true),
+        ("[::ffff:198.51.100.9]:4000", true),
+        ("203.0.113.7:4000", false),
+        ("[2001:db9::7]:4000", false),
+    ] {
+        let reply = shop.send_as(&shop.till, Asked { from, ..query(&shop) }).await;
+        let expected = if served {
+            (404, "ORDER_NOT_FOUND", None)
+        } else {
+            (403, "IP_NOT_ALLOWED", None)
+        };
+        assert_eq!(reply.refusal(), expected, "{from}");
+    }
+    // Nobody talks his way in by a header.
+    let mut forged = query(&shop);
+    forged.headers.push(("x-forwarded-for", "198.51.100.200".to_owned()));
+    assert_eq!(shop.send_as(&shop.till, forged).await.code(), "IP_NOT_ALLOWED");
+    assert_eq!(shop.send_as(&shop.other, query(&shop)).await.code(), "ORDER_NOT_FOUND");
+}
+
+#[tokio::test]
 async fn nothing_is_read_from_a_request_before_it_is_verified() {
     let shop = Shop::open().await;
     let asked = Asked {

@@ -70,6 +70,7 @@ async fn seed_merchant(engine: &Engine, before: Option<&Credentials>) -> Result<
         mch_id: mch_id.clone(),
         name: "地铁便利店".to_owned(),
         fee_rate: FEE_RATE,
+        ip_allow: Vec::new(),
         stores,
     };
     people::register(engine, new).await?;
