@@ -15,6 +15,7 @@ use metropay_core::limit;
 use metropay_core::money::Fen;
 use metropay_core::secret::Secret;
 use metropay_payment_api::app::token::{AppIssuer, AppKey};
+use metropay_payment_api::till::BudgetSettings;
 use metropay_web::client::Proxies;
 use serde::Deserialize;
 
@@ -67,6 +68,9 @@ pub struct Config {
     pub code: CodeConfig,
     /// Bounds on money and waiting.
     pub caps: CapsConfig,
+    /// What tills may ask how often.
+    #[serde(default)]
+    pub budgets: BudgetSettings,
     /// Logs.
     pub log: LogConfig,
     /// The simulators.

@@ -81,7 +81,7 @@ impl Server {
             engine: Arc::clone(&engine),
             keys: Arc::clone(&keys),
             app: Arc::new(app_door(config)?),
-            budgets: Arc::new(Budgets::default()),
+            budgets: Arc::new(Budgets::new(config.budgets.clone())),
         };
         let app = application(config, doors)?;
         let stop = CancellationToken::new();

@@ -6,7 +6,7 @@ use anyhow::Result;
 use serde_json::json;
 
 use super::purchase::about;
-use super::scene::{Order, Scene, refusal, said, standing};
+use super::scene::{Order, Scene, said, standing};
 use super::sheet::{Came, Sheet, Stopped};
 use super::stage::{CAP_FEN, TILL_WAIT};
 use super::tally::{Tally, yuan};
@@ -33,7 +33,11 @@ pub(super) async fn lost_answer(scene: &mut Scene<'_>, sheet: &mut Sheet, tally:
         Ok(order) => {
             let expected = format!("payment.succeeded {}", yuan(LOST));
             sheet
-                .play("completer: finds that it is paid", expected, completed(scene, order))
+                .play(
+                    "completer: finds that it is paid",
+                    expected,
+                    completed(scene, order, tally),
+                )
                 .await
         }
         Err(Stopped) => Err(Stopped),
@@ -46,7 +50,6 @@ pub(super) async fn lost_answer(scene: &mut Scene<'_>, sheet: &mut Sheet, tally:
     sheet.play("gateway: answers again", "no faults", again).await?;
     let order = order?;
     found?;
-    tally.paid(scene.way.channel, LOST);
     sheet
         .check(
             "till: the same number again",
@@ -76,13 +79,15 @@ async fn pay_unheard(scene: &Scene<'_>) -> Result<Came<Order>> {
 }
 
 /// The App is told while the sender still waits, so it was the completer who asked.
-async fn completed(scene: &mut Scene<'_>, order: &Order) -> Result<Came> {
+async fn completed(scene: &mut Scene<'_>, order: &Order, tally: &mut Tally) -> Result<Came> {
     let event = scene.live.next("payment.succeeded", HANG * 2, about(order)).await?;
+    // What was paid counts, whoever found it.
+    tally.paid(scene.way.channel, LOST);
     let after = event.arrived.saturating_duration_since(order.asked);
     let words = format!("{} {}", event.kind, yuan(event.amount("total_fee")));
     let words = match after < SENDER_WAITS {
         true => words,
-        false => format!("{words}, but not by the completer"),
+        false => format!("{words}, but not while the sender waits"),
     };
     Ok(Came::words(words).note(format!("{} ms", after.as_millis())))
 }
@@ -169,5 +174,5 @@ pub(super) async fn limits(scene: &Scene<'_>, sheet: &mut Sheet) -> Result<(), S
 
 fn capped(reply: &Reply) -> String {
     let cap = reply.body["limit"].as_str().unwrap_or_default();
-    format!("{} {cap}", refusal(reply)).trim_end().to_owned()
+    format!("{} {cap}", standing(reply)).trim_end().to_owned()
 }
