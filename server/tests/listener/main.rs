@@ -1,0 +1,4 @@
+//! The listener, spoken to byte by byte.
+
+#[cfg(test)]
+mod wire;
