@@ -7,6 +7,7 @@ pub mod channel;
 mod ground;
 pub mod process;
 mod proof;
+mod shop;
 mod world;
 
 pub use metropay_server::demo::client::{App, Control, Phone, Reply, Till};

@@ -63,7 +63,7 @@ pub struct World {
     app_key: Secret,
     gateways: Mutex<Gateways>,
     further: Mutex<Vec<DemoMerchant>>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 /// The gateways, running or not, and how far their time is ahead of the machine's.
@@ -141,7 +141,7 @@ impl World {
                 ahead,
             }),
             further: Mutex::default(),
-            _folder: folder,
+            folder,
         })
     }
 
@@ -253,6 +253,11 @@ impl World {
         let further = self.further.lock().unwrap_or_else(PoisonError::into_inner);
         let all = self.credentials.merchants.iter().chain(further.iter());
         all.map(|merchant| merchant.mch_id.clone()).collect()
+    }
+
+    /// Where the world keeps its files.
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        self.folder.path()
     }
 
     /// A till of this merchant, with its HMAC key.
@@ -423,14 +428,14 @@ impl World {
     /// Asks for a reversal again and again, as a till does, while time passes, until it is certain or refused.
     ///
     /// # Errors
-    /// When it does not become so within a quarter of an hour.
+    /// When it does not become so within twenty minutes.
     pub async fn reversed_in_time(&self, no: &str) -> Result<Reply> {
-        for _ in 0..60 {
+        for _ in 0..20 {
             let told = self.reverse(no).await?;
             if told.text("recall") != "Y" {
                 return Ok(told);
             }
-            self.advance(Duration::from_secs(15));
+            self.advance(Duration::from_secs(60));
         }
         bail!("the reversal of {no} does not end")
     }
