@@ -1,20 +1,23 @@
 //! The world of a story.
 
 use std::future::Future;
-use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use metropay_core::audit::verify::verify;
-use metropay_core::clock::MovedClock;
+use metropay_core::audit::alarm::{self, Alarm};
+use metropay_core::clock::{Clock, Day, MovedClock};
+use metropay_core::secret::Secret;
 use metropay_core::signing::Algorithm;
-use metropay_server::config::{Config, Profile};
+use metropay_server::config::Config;
 use metropay_server::demo::client::{App, Control, Phone, Reply, Till};
-use metropay_server::demo::{Credentials, Folder, seed};
+use metropay_server::demo::{Credentials, DemoMerchant, Folder, seed};
 use metropay_server::serve::Server;
-use metropay_simulator::{Settings, Simulator};
+use metropay_simulator::{Effect, Fault, Frame, MovementKind, Settings, Simulator};
 use serde_json::{Value, json};
+
+use crate::channel::Words;
+use crate::{ground, proof};
 
 /// What a story wants to be otherwise.
 #[derive(Debug, Clone)]
@@ -46,23 +49,36 @@ impl Default for Wishes {
     }
 }
 
-/// Server, simulators and everybody around them.
+/// Server, simulators and everybody around them. It is noon in China when a world begins, whatever the machine says.
 pub struct World {
     /// What the demo's seed handed out.
     pub credentials: Credentials,
     /// The simulators' control interface.
     pub control: Control,
-    /// The server's clock.
+    /// The server's clock. Moved by [`World::advance`], so that the gateways' goes with it.
     pub clock: Arc<MovedClock>,
     /// The running server.
     pub server: Server,
-    /// The running simulators.
-    pub simulator: Simulator,
-    _folder: tempfile::TempDir,
+    config: Config,
+    app_key: Secret,
+    gateways: Mutex<Gateways>,
+    further: Mutex<Vec<DemoMerchant>>,
+    folder: tempfile::TempDir,
 }
 
-/// How long a story's world may take to come to rest.
-const REST_MAX: Duration = Duration::from_secs(60);
+/// The gateways, running or not, and how far their time is ahead of the machine's.
+struct Gateways {
+    running: Option<Simulator>,
+    settings: Settings,
+    ahead: Duration,
+}
+
+/// How long a story's world may take to come to rest, by the machine's clock.
+const REST_MAX: Duration = Duration::from_secs(30);
+/// So long the world is left to itself before its time is moved on.
+const REST_UNMOVED: Duration = Duration::from_millis(800);
+/// How far its time is moved on at each look while it is not at rest.
+const REST_STEP: Duration = Duration::from_secs(30);
 
 /// Runs a story in a world of its own, then proves the books.
 ///
@@ -97,18 +113,18 @@ impl World {
     /// # Errors
     /// When something cannot be started.
     pub async fn new(wishes: Wishes) -> Result<Self> {
-        let folder = tempfile::tempdir()?;
-        let mut config = configuration(folder.path(), &wishes)?;
+        let folder = ground::folder().await?;
+        let mut config = ground::configuration(folder.path())?;
+        wishes.put_into(&mut config)?;
         let demo = Folder::of(&config)?;
         let app_key = demo.complete(&mut config)?;
-        let simulator = Simulator::start(Settings {
-            listen: ([127, 0, 0, 1], 0).into(),
-            data_dir: Some(folder.path().join("simulator")),
-            notice_pace_percent: 1,
-            settle_ms: wishes.settle_ms,
-        })
-        .await?;
+        let mut settings = ground::gateways(folder.path(), wishes.settle_ms);
+        let simulator = Simulator::start(settings.clone()).await?;
+        settings.listen = simulator.addr();
         let clock = Arc::new(MovedClock::default());
+        let ahead = until_noon(&*clock);
+        simulator.frame().clock.set_offset_ms(millis(ahead));
+        clock.advance(ahead);
         let server = Server::start(&config, clock.clone()).await?;
         let credentials = seed::seed(&config, &demo, &app_key, &server, &simulator).await?;
         let control = Control::new(simulator.url());
@@ -117,9 +133,139 @@ impl World {
             control,
             clock,
             server,
-            simulator,
-            _folder: folder,
+            config,
+            app_key,
+            gateways: Mutex::new(Gateways {
+                running: Some(simulator),
+                settings,
+                ahead,
+            }),
+            further: Mutex::default(),
+            folder,
         })
+    }
+
+    /// Lets so much time pass, for the platform and for the gateways.
+    pub fn advance(&self, time: Duration) {
+        let mut gateways = self.gateways();
+        gateways.ahead += time;
+        // The gateways first, so that nothing reaches them before it was written down here.
+        if let Some(simulator) = &gateways.running {
+            simulator.frame().clock.set_offset_ms(millis(gateways.ahead));
+        }
+        self.clock.advance(time);
+    }
+
+    /// The present China day.
+    pub fn today(&self) -> Day {
+        self.clock.now().day()
+    }
+
+    fn gateways(&self) -> std::sync::MutexGuard<'_, Gateways> {
+        self.gateways.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The ground of the gateways, for what has no page or interface there.
+    ///
+    /// # Panics
+    /// When they are stopped.
+    pub fn frame(&self) -> Arc<Frame> {
+        let gateways = self.gateways();
+        let running = gateways.running.as_ref().expect("the gateways are running");
+        Arc::clone(running.frame())
+    }
+
+    /// Stops the gateways: nothing listens at their address any more.
+    pub fn stop_gateways(&self) {
+        self.gateways().running = None;
+    }
+
+    /// Starts them again at the same address, on the books that they had.
+    ///
+    /// # Errors
+    /// When the address is not free again in time.
+    pub async fn start_gateways(&self) -> Result<()> {
+        let settings = self.gateways().settings.clone();
+        for _ in 0..100 {
+            if let Ok(simulator) = Simulator::start(settings.clone()).await {
+                let mut gateways = self.gateways();
+                simulator.frame().clock.set_offset_ms(millis(gateways.ahead));
+                gateways.running = Some(simulator);
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        bail!("the gateways do not start again")
+    }
+
+    /// Something goes wrong once at an operation of a channel's gateway.
+    pub fn fault(&self, channel: &Words, operation: &str, effect: Effect) {
+        self.faults(channel, operation, 1, effect);
+    }
+
+    /// Something goes wrong so many times; 0 is until it is removed.
+    pub fn faults(&self, channel: &Words, operation: &str, times: u32, effect: Effect) {
+        self.frame().faults.add(Fault {
+            id: 0,
+            gateway: Some(channel.gateway),
+            operation: Some(operation.to_owned()),
+            order_no: None,
+            times,
+            effect,
+        });
+    }
+
+    /// Nothing goes wrong any more.
+    pub fn clear_faults(&self) {
+        self.frame().faults.clear();
+    }
+
+    /// The alarms of this kind, the newest first.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn alarms(&self, kind: &str) -> Result<Vec<Alarm>> {
+        let all = alarm::all(self.server.engine()).await?;
+        Ok(all.into_iter().filter(|alarm| alarm.kind == kind).collect())
+    }
+
+    /// A further merchant with a store, a key and accounts of its own with all channels.
+    ///
+    /// # Errors
+    /// When something refuses.
+    pub async fn further_merchant(&self, mch_id: &str) -> Result<DemoMerchant> {
+        let running = self.gateways().running.take().context("the gateways are stopped")?;
+        let made = seed::further_merchant(self.server.engine(), &running, mch_id).await;
+        self.gateways().running = Some(running);
+        let merchant = made?;
+        self.knows(merchant.clone());
+        Ok(merchant)
+    }
+
+    /// Makes a merchant that a story registered by itself known to the world, so that its books are proved too.
+    pub fn knows(&self, merchant: DemoMerchant) {
+        let mut further = self.further.lock().unwrap_or_else(PoisonError::into_inner);
+        further.push(merchant);
+    }
+
+    /// The numbers of all merchants.
+    pub fn merchants(&self) -> Vec<String> {
+        let further = self.further.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = self.credentials.merchants.iter().chain(further.iter());
+        all.map(|merchant| merchant.mch_id.clone()).collect()
+    }
+
+    /// Where the world keeps its files.
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    /// A till of this merchant, with its HMAC key.
+    ///
+    /// # Panics
+    /// When it has none.
+    pub fn till_of(&self, merchant: &DemoMerchant) -> Till {
+        Till::new(&self.credentials, merchant, Algorithm::HmacSha256, self.clock.clone()).expect("it has an HMAC key")
     }
 
     /// A till of the demo's merchant.
@@ -139,15 +285,27 @@ impl World {
         Till::new(&self.credentials, merchant, algorithm, self.clock.clone()).expect("the demo's keys can be read")
     }
 
-    /// The App of the demo's first or second user.
+    /// The App of the demo's first or second user, signed in now.
     ///
     /// # Panics
     /// When there is no such user.
     pub fn app(&self, user: usize) -> App {
-        App::new(
-            &self.credentials,
-            self.credentials.users.get(user).expect("the demo has two users"),
-        )
+        let users = ["U10001", "U10002"];
+        self.app_of(users.get(user).expect("the demo has two users"))
+    }
+
+    /// The App of any user, signed in now, for a day.
+    ///
+    /// # Panics
+    /// When the App's key does not sign.
+    pub fn app_of(&self, uid: &str) -> App {
+        let phone = format!(
+            "13{:09}",
+            uid.bytes()
+                .fold(7_u64, |sum, byte| (sum * 31 + u64::from(byte)) % 1_000_000_000)
+        );
+        let user = seed::token(&self.config, self.server.engine(), &self.app_key, uid, &phone);
+        App::new(&self.credentials, &user.expect("the App's key signs"))
     }
 
     /// The first user's App with an open code account and a mandate with this channel.
@@ -155,7 +313,15 @@ impl World {
     /// # Errors
     /// When something on the way refuses.
     pub async fn rider(&self, channel: &str) -> Result<App> {
-        let app = self.app(0);
+        self.rider_of("U10001", channel).await
+    }
+
+    /// The same of any user.
+    ///
+    /// # Errors
+    /// When something on the way refuses.
+    pub async fn rider_of(&self, uid: &str, channel: &str) -> Result<App> {
+        let app = self.app_of(uid);
         ensure!(
             app.post("code-account", &json!({})).await?.status == 200,
             "the code account does not open"
@@ -169,29 +335,53 @@ impl World {
     /// # Errors
     /// When a page or the channel refuses, or it does not become usable.
     pub async fn sign(&self, app: &App, channel: &str) -> Result<String> {
-        let wish = json!({ "mch_id": self.credentials.merchants[0].mch_id, "channel": channel });
+        self.sign_with(app, &self.credentials.merchants[0].mch_id, channel)
+            .await
+    }
+
+    /// The same with any merchant.
+    ///
+    /// # Errors
+    /// When a page or the channel refuses, or it does not become usable.
+    pub async fn sign_with(&self, app: &App, mch_id: &str, channel: &str) -> Result<String> {
+        let wish = json!({ "mch_id": mch_id, "channel": channel });
         let begun = app.post("mandates", &wish).await?;
         ensure!(begun.status == 200, "signing does not begin: {}", begun.body);
         let mandate = begun.text("mandate_id");
         if let Some(url) = begun.body["data"]["page"]["url"].as_str() {
             Phone::new(&app.uid).agree(url).await?;
         }
-        for _ in 0..100 {
-            let now = app.get(&format!("mandates/{mandate}")).await?;
-            if now.text("state") == "ACTIVE" {
-                return Ok(mandate);
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        bail!("the mandate with {channel} does not become active")
+        self.mandate_becomes(app, &mandate, "ACTIVE").await?;
+        Ok(mandate)
     }
 
-    /// A fresh code's digits and id.
+    /// Waits until a mandate stands so.
+    ///
+    /// # Errors
+    /// When it does not within some seconds.
+    pub async fn mandate_becomes(&self, app: &App, mandate: &str, state: &str) -> Result<Reply> {
+        let mut seen = String::new();
+        for _ in 0..200 {
+            let now = app.get(&format!("mandates/{mandate}")).await?;
+            if now.text("state") == state {
+                return Ok(now);
+            }
+            seen = now.body.to_string();
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        bail!("the mandate does not become {state}: {seen}")
+    }
+
+    /// A fresh code's digits and id. Who has had too many is let wait a minute.
     ///
     /// # Errors
     /// When none is issued.
     pub async fn code(&self, app: &App) -> Result<(String, String)> {
-        let issued = app.post("codes", &json!({})).await?;
+        let mut issued = app.post("codes", &json!({})).await?;
+        if issued.code() == "RATE_LIMITED" {
+            self.advance(Duration::from_secs(61));
+            issued = app.post("codes", &json!({})).await?;
+        }
         ensure!(issued.status == 200, "no code: {}", issued.body);
         Ok((issued.text("digits"), issued.text("code_id")))
     }
@@ -210,6 +400,81 @@ impl World {
         self.till().call("applypay", &Self::order(no, &digits, fen)).await
     }
 
+    /// Asks how an order stands.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn query(&self, no: &str) -> Result<Reply> {
+        self.till().call("orderquery", &json!({ "out_request_no": no })).await
+    }
+
+    /// Asks for a refund.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn refund(&self, no: &str, refund_no: &str, fen: u64) -> Result<Reply> {
+        let ask = json!({ "out_request_no": no, "out_refund_no": refund_no, "refund_fee": fen });
+        self.till().call("refund", &ask).await
+    }
+
+    /// Asks for a reversal.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn reverse(&self, no: &str) -> Result<Reply> {
+        self.till().call("reverse", &json!({ "out_request_no": no })).await
+    }
+
+    /// Asks for a reversal again and again, as a till does, while time passes, until it is certain or refused.
+    ///
+    /// # Errors
+    /// When it does not become so within twenty minutes.
+    pub async fn reversed_in_time(&self, no: &str) -> Result<Reply> {
+        for _ in 0..20 {
+            let told = self.reverse(no).await?;
+            if told.text("recall") != "Y" {
+                return Ok(told);
+            }
+            self.advance(Duration::from_secs(60));
+        }
+        bail!("the reversal of {no} does not end")
+    }
+
+    /// Asks for a refund again and again, while time passes, until it has ended.
+    ///
+    /// # Errors
+    /// When it does not within some hours.
+    pub async fn refunded_in_time(&self, no: &str, refund_no: &str, fen: u64) -> Result<Reply> {
+        for _ in 0..60 {
+            let told = self.refund(no, refund_no, fen).await?;
+            if told.text("pay_refund_status") != "RS_PROCESSING" {
+                return Ok(told);
+            }
+            self.advance(Duration::from_secs(60));
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        bail!("the refund {refund_no} does not end")
+    }
+
+    /// What moved at the gateways for an order, oldest first: the kind and the amount in fen.
+    ///
+    /// # Errors
+    /// When there is no such order.
+    pub async fn moved(&self, no: &str) -> Result<Vec<(MovementKind, u64)>> {
+        let pay_no = self.query(no).await?.text("pay_out_trade_no");
+        ensure!(!pay_no.is_empty(), "there is no order {no}");
+        Ok(self.moved_for(&pay_no))
+    }
+
+    /// The same by our number.
+    pub fn moved_for(&self, pay_no: &str) -> Vec<(MovementKind, u64)> {
+        let books = self.frame().books().into_iter();
+        books
+            .filter(|movement| movement.payment_no == pay_no)
+            .map(|movement| (movement.kind, movement.amount_fen))
+            .collect()
+    }
+
     /// Waits until an order has reached its end, and answers it.
     ///
     /// # Errors
@@ -222,8 +487,24 @@ impl World {
                 ensure!(order.text("pay_status") != "PS_PAYING", "{no} is still paying");
                 return Ok(order);
             }
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    /// Lets time pass, ten seconds at each look, until an order has reached its end, and answers it.
+    ///
+    /// # Errors
+    /// When it does not within a quarter of an hour.
+    pub async fn ended_in_time(&self, no: &str) -> Result<Reply> {
+        for _ in 0..90 {
+            let order = self.till().call("orderquery", &json!({ "out_request_no": no })).await?;
+            if order.text("pay_status") != "PS_PAYING" {
+                return Ok(order);
+            }
+            self.advance(Duration::from_secs(10));
+            tokio::time::sleep(Duration::from_millis(30)).await;
+        }
+        bail!("{no} does not end")
     }
 
     /// Leaves the world alone until no payment, refund or reversal is open, then checks every invariant and compares the
@@ -233,61 +514,56 @@ impl World {
     /// When the world does not come to rest, or something does not hold.
     pub async fn prove(&self) -> Result<()> {
         self.rest().await?;
-        metropay_core::ledger::seal::seal(self.server.engine()).await?;
-        for finding in verify(&self.server.engine().db).await? {
-            ensure!(
-                finding.breaches.is_empty(),
-                "{}: {:?}",
-                finding.invariant.id(),
-                finding.breaches
-            );
-        }
-        self.compare_with_gateways().await
+        proof::hold(self.server.engine()).await?;
+        proof::compare(self.server.engine(), &self.merchants(), self.control.books().await?).await
     }
 
-    async fn rest(&self) -> Result<()> {
-        let deadline = tokio::time::Instant::now() + REST_MAX;
+    /// Waits until nothing is open any more. What does not end at once is given time.
+    ///
+    /// # Errors
+    /// When something stays open.
+    pub async fn rest(&self) -> Result<()> {
+        let begun = tokio::time::Instant::now();
         loop {
             let open = metropay_core::audit::open::count(self.server.engine()).await?;
             if open == 0 {
                 return Ok(());
             }
-            ensure!(
-                tokio::time::Instant::now() < deadline,
-                "{open} payments, refunds or reversals are still open"
-            );
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            if begun.elapsed() >= REST_MAX {
+                let alarms = alarm::all(self.server.engine()).await?;
+                let alarms: Vec<String> = alarms
+                    .iter()
+                    .map(|alarm| format!("{}: {}", alarm.kind, alarm.text))
+                    .collect();
+                bail!("{open} payments, refunds or reversals are still open; alarms: {alarms:?}");
+            }
+            if begun.elapsed() > REST_UNMOVED {
+                self.advance(REST_STEP);
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
+}
 
-    async fn compare_with_gateways(&self) -> Result<()> {
-        let mut net: i128 = 0;
-        for movement in self.control.books().await? {
-            let amount = i128::from(movement["amount_fen"].as_u64().context("an amount")?);
-            net += if movement["kind"] == "debit" { amount } else { -amount };
-        }
-        let balances = metropay_core::ledger::balance::all(self.server.engine()).await?;
-        let held: i128 = balances
-            .iter()
-            .filter(|(account, _)| account.starts_with("clearing:"))
-            .map(|(_, sum)| i128::from(*sum))
-            .sum();
-        ensure!(
-            held == net,
-            "the ledger says the channels hold {held} fen, the gateways say {net}"
-        );
+impl Wishes {
+    fn put_into(&self, config: &mut Config) -> Result<()> {
+        config.caps.till_wait_ms = self.till_wait_ms;
+        config.caps.revoke_after_ms = self.revoke_after_ms;
+        config.caps.absence_proves_after_ms = self.absence_proves_after_ms;
+        config.caps.send_lease_ms = self.send_lease_ms;
+        config.caps.per_user_day_fen = self.per_user_day_fen.try_into()?;
         Ok(())
     }
 }
 
-fn configuration(folder: &Path, wishes: &Wishes) -> Result<Config> {
-    let mut config = Config::load(Profile::Demo, Path::new("no such folder"))?;
-    config.server.listen = ([127, 0, 0, 1], 0).into();
-    config.database.url = format!("sqlite://{}/metropay.db?mode=rwc", folder.display());
-    config.caps.till_wait_ms = wishes.till_wait_ms;
-    config.caps.revoke_after_ms = wishes.revoke_after_ms;
-    config.caps.absence_proves_after_ms = wishes.absence_proves_after_ms;
-    config.caps.send_lease_ms = wishes.send_lease_ms;
-    config.caps.per_user_day_fen = wishes.per_user_day_fen.try_into()?;
-    Ok(config)
+/// How long it is until it is noon in China.
+fn until_noon(clock: &dyn Clock) -> Duration {
+    let (now, half) = (clock.now(), Duration::from_secs(12 * 3_600));
+    let noon = now.day().start().plus(half);
+    let next = if noon > now { noon } else { now.day().end().plus(half) };
+    next.since(now)
+}
+
+fn millis(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).expect("a world does not last so long")
 }

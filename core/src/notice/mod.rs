@@ -2,7 +2,8 @@
 //! of payments, refunds and contracts (INV-17, INV-18).
 //!
 //! A genuine notification may arrive before what it tells of is visible here, in another order, or a hundred times: states
-//! decide, not arrivals. One that does not fit our books changes nothing and raises an alarm.
+//! decide, not arrivals. One that does not fit our books (another amount, another account's order) changes nothing, is
+//! quarantined with an alarm, and is not acknowledged.
 
 use std::time::Duration;
 
@@ -10,7 +11,9 @@ use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 
 use crate::audit::alarm::{self, AlarmKind};
-use crate::channel::{News, NoticeAnswer, NoticeRefused, RawNotice, RefundStanding, Standing};
+use crate::channel::{
+    ContractKey, ContractStanding, News, NoticeAnswer, NoticeRefused, RawNotice, RefundStanding, Standing,
+};
 use crate::clock::Time;
 use crate::engine::Engine;
 use crate::id::{AccountId, ChannelId, PayNo, RefundNo};
@@ -67,8 +70,8 @@ pub async fn receive(
     };
     let notice_id = keep(engine, &account, &raw).await?;
     fail::fail_point!("N1");
-    apply(engine, &account, &notice_id, 0, news).await;
-    Ok(Some(adapter.answer_notice(true)))
+    let state = apply(engine, &account, &notice_id, 0, news).await;
+    Ok(Some(adapter.answer_notice(state != NoticeState::Quarantined)))
 }
 
 /// Applies again what could not be applied yet; answers how many there were.
@@ -147,26 +150,41 @@ async fn again(engine: &Engine, notice: &Notice) -> Result<(), Problem> {
         received_at: notice.received_at,
     };
     match engine.adapter(&account).await?.read_notice(&raw) {
-        Ok(news) => apply(engine, &account, &notice.notice_id, notice.tries, news).await,
+        Ok(news) => {
+            apply(engine, &account, &notice.notice_id, notice.tries, news).await;
+        }
         // It was genuine when it came; a key was changed since. What it tells is found by asking.
         Err(refused) => {
-            let reason = Some(refused.to_string());
-            let db = engine.db.write();
-            store::notice::resolve(db, &notice.notice_id, NoticeState::Quarantined, reason.as_deref(), None).await?;
+            quarantine(engine, &notice.notice_id, &refused.to_string()).await?;
         }
     }
     Ok(())
 }
 
+/// Why news was not applied.
+enum Unapplied {
+    /// What it tells of is not here, or cannot be written now: worth another try.
+    NotYet(Problem),
+    /// It cannot be true of our books.
+    Strange(String),
+}
+
+impl From<Problem> for Unapplied {
+    fn from(problem: Problem) -> Self {
+        Self::NotYet(problem)
+    }
+}
+
 /// Applies news, and notes what became of the notification.
-async fn apply(engine: &Engine, account: &ChannelAccount, notice_id: &str, tries: i32, news: Vec<News>) {
+async fn apply(engine: &Engine, account: &ChannelAccount, notice_id: &str, tries: i32, news: Vec<News>) -> NoticeState {
     let mut outcome = Ok(());
     for piece in news {
         outcome = outcome.and(apply_one(engine, account, piece).await);
     }
     let (state, reason, next) = match outcome {
         Ok(()) => (NoticeState::Applied, None, None),
-        Err(problem) => {
+        Err(Unapplied::Strange(reason)) => (NoticeState::Quarantined, Some(reason), None),
+        Err(Unapplied::NotYet(problem)) => {
             let retry = usize::try_from(tries).ok().and_then(|tries| RETRIES.get(tries));
             let next: Option<Time> = retry.map(|wait| engine.clock.now().plus(*wait));
             let state = if next.is_some() {
@@ -174,48 +192,61 @@ async fn apply(engine: &Engine, account: &ChannelAccount, notice_id: &str, tries
             } else {
                 NoticeState::Quarantined
             };
-            tracing::warn!(notice = %notice_id, error = %problem, "a notification is not applied: {problem}");
             (state, Some(problem.to_string()), next)
         }
     };
-    let noted = store::notice::resolve(engine.db.write(), notice_id, state, reason.as_deref(), next).await;
-    if let Err(error) = noted {
-        tracing::error!(notice = %notice_id, %error, "noting what became of a notification: {error}");
+    if let Some(reason) = &reason {
+        tracing::warn!(notice = %notice_id, "a notification is not applied: {reason}");
     }
-    if state == NoticeState::Quarantined {
-        quarantine_alarm(engine, notice_id, reason.unwrap_or_default()).await;
-    }
-}
-
-async fn quarantine_alarm(engine: &Engine, notice_id: &str, reason: String) {
-    let now = engine.clock.now();
-    let raised = async {
-        let tx = engine.db.begin().await?;
-        alarm::raise(&tx, AlarmKind::NoticeMismatch, notice_id, reason, now).await?;
-        Ok::<(), Problem>(tx.commit().await?)
+    let noted = match (state, reason) {
+        (NoticeState::Quarantined, reason) => quarantine(engine, notice_id, &reason.unwrap_or_default()).await,
+        (state, reason) => store::notice::resolve(engine.db.write(), notice_id, state, reason.as_deref(), next)
+            .await
+            .map_err(Problem::from),
     };
-    if let Err(problem) = raised.await {
-        tracing::error!(notice = %notice_id, error = %problem, "raising an alarm: {problem}");
+    if let Err(problem) = noted {
+        tracing::error!(notice = %notice_id, error = %problem, "noting what became of a notification: {problem}");
     }
+    state
 }
 
-async fn apply_one(engine: &Engine, account: &ChannelAccount, news: News) -> Result<(), Problem> {
+/// Puts a notification aside, with one alarm however often it comes.
+async fn quarantine(engine: &Engine, notice_id: &str, reason: &str) -> Result<(), Problem> {
+    let tx = engine.db.begin().await?;
+    if store::notice::quarantine(&tx, notice_id, reason).await? {
+        let text = reason.to_owned();
+        alarm::raise(&tx, AlarmKind::NoticeMismatch, notice_id, text, engine.clock.now()).await?;
+    }
+    Ok(tx.commit().await?)
+}
+
+async fn apply_one(engine: &Engine, account: &ChannelAccount, news: News) -> Result<(), Unapplied> {
     match news {
         News::Payment { no, standing } => about_payment(engine, account, &no, standing).await,
         News::Refund { no, standing } => about_refund(engine, account, &no, standing).await,
-        News::Contract { contract, standing } => {
-            let found = mandate::by_key(engine, &contract).await?;
-            let found = found.ok_or_else(|| Problem::new(Code::MandateNotFound))?;
-            match standing {
-                Some(standing) => mandate::settle(engine, &found.contract_no, &standing).await,
-                None => {
-                    mandate::recheck(engine, &found.contract_no).await;
-                    Ok(())
-                }
-            }
-        }
+        News::Contract { contract, standing } => about_contract(engine, account, &contract, standing.as_ref()).await,
         News::Nothing => Ok(()),
     }
+}
+
+async fn about_contract(
+    engine: &Engine,
+    account: &ChannelAccount,
+    contract: &ContractKey,
+    standing: Option<&ContractStanding>,
+) -> Result<(), Unapplied> {
+    let found = mandate::by_key(engine, contract).await?;
+    let found = found.ok_or_else(|| Problem::new(Code::MandateNotFound))?;
+    // Accounts under one heading share their contracts; others know nothing of them.
+    let shares = || async { Ok::<_, Problem>(engine.adapter(account).await?.contract_scope() == found.scope) };
+    if found.account_id != account.account_id && !shares().await? {
+        return Err(of_another(&found.account_id));
+    }
+    match standing {
+        Some(standing) => mandate::settle(engine, &found.contract_no, standing).await?,
+        None => mandate::recheck(engine, &found.contract_no).await,
+    }
+    Ok(())
 }
 
 async fn about_payment(
@@ -223,18 +254,31 @@ async fn about_payment(
     account: &ChannelAccount,
     no: &PayNo,
     standing: Option<Standing>,
-) -> Result<(), Problem> {
+) -> Result<(), Unapplied> {
     let payment = payment::find::by_number(engine, no).await?;
     fits(account, &payment.account_id)?;
+    if let Some(Standing::Paid(paid)) = &standing
+        && (paid.amount != payment.amount || paid.coupon > payment.amount)
+    {
+        return Err(Unapplied::Strange(format!(
+            "{no}: {} fen were paid ({} by coupons), the order is {} fen",
+            paid.amount, paid.coupon, payment.amount
+        )));
+    }
     match standing.as_ref().and_then(payment::News::from_standing) {
         // While a reversal is open, an "it failed" may be its own doing; the reversal asks and settles.
-        Some(news @ payment::News::Paid(_)) => payment::settle::settle(engine, no, &news).await.map(|_| ()),
-        Some(news) if payment.reversal == payment::ReversalMark::None => {
-            payment::settle::settle(engine, no, &news).await.map(|_| ())
+        Some(news @ payment::News::Paid(_)) => {
+            payment::settle::settle(engine, no, &news).await?;
         }
-        Some(_) => Ok(()),
-        None => complete::complete(engine, &payment).await.map(|_| ()),
+        Some(news) if payment.reversal == payment::ReversalMark::None => {
+            payment::settle::settle(engine, no, &news).await?;
+        }
+        Some(_) => {}
+        None => {
+            complete::complete(engine, &payment).await?;
+        }
     }
+    Ok(())
 }
 
 async fn about_refund(
@@ -242,8 +286,10 @@ async fn about_refund(
     account: &ChannelAccount,
     no: &RefundNo,
     standing: Option<RefundStanding>,
-) -> Result<(), Problem> {
-    let known = store::refund::find(engine.db.write(), no).await?;
+) -> Result<(), Unapplied> {
+    let known = store::refund::find(engine.db.write(), no)
+        .await
+        .map_err(Problem::from)?;
     let Some(known) = known else {
         // The movement back of a reversal: its own job asks for it.
         return Ok(());
@@ -251,20 +297,31 @@ async fn about_refund(
     let payment = payment::find::by_number(engine, &known.pay_no).await?;
     fits(account, &payment.account_id)?;
     let news = match standing {
+        Some(RefundStanding::Refunded(refunded)) if refunded.amount != known.amount => {
+            return Err(Unapplied::Strange(format!(
+                "{no}: {} fen went back, the refund is {} fen",
+                refunded.amount, known.amount
+            )));
+        }
         Some(RefundStanding::Refunded(refunded)) => RefundNews::Done(refunded),
         Some(RefundStanding::NotRefunded(refusal)) => RefundNews::Failed(refusal),
         Some(RefundStanding::Pending | RefundStanding::Absent) | None => {
-            return refund::complete::complete(engine, &known).await;
+            return Ok(refund::complete::complete(engine, &known).await?);
         }
     };
-    refund::settle::settle(engine, no, &news).await.map(|_| ())
+    refund::settle::settle(engine, no, &news).await?;
+    Ok(())
 }
 
 /// A notification of one account never speaks of another's orders.
-fn fits(account: &ChannelAccount, of_order: &AccountId) -> Result<(), Problem> {
+fn fits(account: &ChannelAccount, of_order: &AccountId) -> Result<(), Unapplied> {
     if account.account_id == *of_order {
         Ok(())
     } else {
-        Err(Problem::new(Code::OrderNotFound))
+        Err(of_another(of_order))
     }
+}
+
+fn of_another(account: &AccountId) -> Unapplied {
+    Unapplied::Strange(format!("what it tells of belongs to account {account}"))
 }

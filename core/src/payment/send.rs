@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::Instant;
 
@@ -41,6 +42,8 @@ pub(super) async fn send(engine: Arc<Engine>, payment: Payment, handle_sealed: O
         contract_handle: handle,
     };
     let channel = engine.adapter_of(&payment.account_id).await?;
+    // A notification may overtake the answer: who begins to listen only afterwards misses it.
+    let wakes = engine.live.listen(&payment.uid);
     let called = channel.deduct(&question).await;
     fail::fail_point!("K4");
     let news = match called {
@@ -62,7 +65,7 @@ pub(super) async fn send(engine: Arc<Engine>, payment: Payment, handle_sealed: O
     };
     match news {
         Some(news) => settle::settle(&engine, &payment.pay_no, &news).await.map(|_| ()),
-        None => ask_until_known(&engine, &payment).await,
+        None => ask_until_known(&engine, &payment, wakes).await,
     }
 }
 
@@ -95,10 +98,9 @@ async fn handle(engine: &Engine, payment: &Payment, sealed: Option<String>) -> R
 
 /// Accepted is not paid: asks on the channel's cadence, whose last wait repeats, until the outcome is known or the till's
 /// time is over. A notification that comes first ends the waiting at once, also when there is no time for another question.
-async fn ask_until_known(engine: &Engine, payment: &Payment) -> Result<(), Problem> {
+async fn ask_until_known(engine: &Engine, payment: &Payment, mut wakes: Receiver<()>) -> Result<(), Problem> {
     let channel = engine.adapter_of(&payment.account_id).await?;
     let deadline = Instant::now() + engine.caps.till_wait;
-    let mut news = engine.live.listen(&payment.uid);
     let cadence = channel.cadence().payment;
     let mut waits = cadence
         .iter()
@@ -106,7 +108,7 @@ async fn ask_until_known(engine: &Engine, payment: &Payment) -> Result<(), Probl
     loop {
         let wait = waits.next().unwrap_or(&LONGEST).max(&SHORTEST);
         let next = (Instant::now() + *wait).min(deadline);
-        if let Ok(Err(RecvError::Closed)) = tokio::time::timeout_at(next, news.recv()).await {
+        if let Ok(Err(RecvError::Closed)) = tokio::time::timeout_at(next, wakes.recv()).await {
             tokio::time::sleep_until(next).await;
         }
         let present = store::payment::find(engine.db.read(), &payment.pay_no).await?;

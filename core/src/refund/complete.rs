@@ -5,11 +5,12 @@ use std::time::Duration;
 use futures::StreamExt;
 
 use super::settle::{RefundNews, settle};
-use super::{Refund, RefundState, question};
-use crate::channel::{Cadence, Channel, Outcome, RefundStanding};
+use super::{Refund, RefundKind, RefundState, question};
+use crate::channel::{Cadence, Channel, Outcome, RefundStanding, Refunded, Reversed};
 use crate::engine::Engine;
 use crate::payment::{self, Payment};
 use crate::problem::Problem;
+use crate::reversal::{self, Reversal};
 use crate::{limit, store};
 
 /// Refunds that are asked about at the same time.
@@ -67,10 +68,42 @@ pub async fn complete(engine: &Engine, refund: &Refund) -> Result<(), Problem> {
     let channel = engine.adapter_of(&payment.account_id).await?;
     let next = engine.clock.now().plus(next_wait(refund, &channel.cadence()));
     store::refund::look_again(engine.db.write(), &refund.refund_no, next).await?;
+    if refund.kind == RefundKind::Compensation
+        && let Some(reversal) = store::reversal::of_payment(engine.db.write(), &refund.pay_no).await?
+    {
+        return undo(engine, &*channel, &payment, refund, &reversal).await;
+    }
     if ask(engine, &*channel, &payment, refund).await? == Asked::Absent {
         call(engine, &*channel, &payment, refund).await?;
     }
     Ok(())
+}
+
+/// Late money of an order that was reversed goes back by that very reversal, under its number: a call of it that was still
+/// on its way when the order was closed may have given the money back already, and must not meet a second refund.
+async fn undo(
+    engine: &Engine,
+    channel: &dyn Channel,
+    payment: &Payment,
+    refund: &Refund,
+    reversal: &Reversal,
+) -> Result<(), Problem> {
+    let news = match channel.reverse(&reversal::question(payment, reversal)).await {
+        Ok(Outcome::Done(Reversed::MoneyBack { channel_no, .. })) => RefundNews::Done(Refunded {
+            channel_no,
+            amount: refund.amount,
+            coupon: payment.coupon,
+            refunded_at: engine.clock.now(),
+        }),
+        Ok(Outcome::Refused(refusal)) => RefundNews::Failed(refusal),
+        // Said paid a moment ago, and said never paid now: asked again, until it is one of them.
+        Ok(Outcome::Done(Reversed::NeverPaid) | Outcome::Pending) => return Ok(()),
+        Err(error) => {
+            tracing::warn!(refund = %refund.refund_no, %error, "giving late money back: {error}");
+            return Ok(());
+        }
+    };
+    settle(engine, &refund.refund_no, &news).await.map(|_| ())
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -80,6 +80,11 @@ pub(super) async fn drive(engine: &Engine, reversal: &Reversal) -> Result<(), Pr
 /// One call of the channel; answers whether the reversal ended. The same question each time: the adapter goes on where
 /// the channel stands.
 async fn call(engine: &Engine, reversal: &Reversal) -> Result<bool, Problem> {
+    // Others drive it too: the job, and every till that called again. What they ended is ended.
+    let present = store::reversal::of_payment(engine.db.write(), &reversal.pay_no).await?;
+    if present.is_none_or(|present| present.state != ReversalState::Requested) {
+        return Ok(true);
+    }
     let payment = payment::find::by_number(engine, &reversal.pay_no).await?;
     // A sender whose time is not over may still be at it; what he sends after us would be paid after all.
     if payment.state == payment::PaymentState::Paying && engine.clock.now() < payment.send_until {

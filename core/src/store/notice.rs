@@ -103,6 +103,22 @@ pub async fn resolve(
         .map(|_| ())
 }
 
+/// Puts it aside; `false` when that was done before.
+pub async fn quarantine(db: &impl ConnectionTrait, notice_id: &str, reason: &str) -> Result<bool, DbErr> {
+    let done = Entity::update_many()
+        .col_expr(Column::State, Expr::value(NoticeState::Quarantined))
+        .col_expr(
+            Column::Reason,
+            Expr::value(reason.chars().take(256).collect::<String>()),
+        )
+        .col_expr(Column::NextTryAt, Expr::value(Option::<i64>::None))
+        .filter(Column::NoticeId.eq(notice_id))
+        .filter(Column::State.ne(NoticeState::Quarantined))
+        .exec(db)
+        .await?;
+    Ok(done.rows_affected == 1)
+}
+
 /// Notifications that are to be applied again.
 pub async fn due(db: &impl ConnectionTrait, now: Time, limit: u64) -> Result<Vec<Model>, DbErr> {
     Entity::find()

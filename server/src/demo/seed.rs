@@ -149,24 +149,69 @@ async fn seed_accounts(engine: &Arc<Engine>, folder: &Folder, simulator: &Simula
 }
 
 fn tokens(config: &Config, engine: &Engine, app_key: &Secret) -> Result<Vec<DemoUser>> {
-    let issuer = TokenIssuer::new(&config.app.issuer(), Some(APP_KID), app_key).context("the App's key")?;
-    let now = engine.clock.now();
     USERS
         .iter()
-        .map(|(uid, phone)| {
-            let claims = TokenClaims {
-                uid: Uid::from(*uid),
-                issued_at: now,
-                expires_at: now.plus(TOKEN_LIFE),
-                jti: engine.random.letters(20, b"0123456789abcdefghijklmnopqrstuvwxyz"),
-                phone_number: Some(Secret::from(*phone)),
-                phone_number_verified: true,
-                jkt: None,
-            };
-            Ok(DemoUser {
-                uid: (*uid).to_owned(),
-                app_token: issuer.issue(&claims)?,
-            })
-        })
+        .map(|(uid, phone)| token(config, engine, app_key, uid, phone))
         .collect()
+}
+
+/// A user of the demo's App with this verified phone, and a token that is good for a day from now on.
+///
+/// # Errors
+/// When the App's key cannot sign.
+pub fn token(config: &Config, engine: &Engine, app_key: &Secret, uid: &str, phone: &str) -> Result<DemoUser> {
+    let issuer = TokenIssuer::new(&config.app.issuer(), Some(APP_KID), app_key).context("the App's key")?;
+    let now = engine.clock.now();
+    let claims = TokenClaims {
+        uid: Uid::from(uid),
+        issued_at: now,
+        expires_at: now.plus(TOKEN_LIFE),
+        jti: engine.random.letters(20, b"0123456789abcdefghijklmnopqrstuvwxyz"),
+        phone_number: Some(Secret::from(phone)),
+        phone_number_verified: true,
+        jkt: None,
+    };
+    Ok(DemoUser {
+        uid: uid.to_owned(),
+        app_token: issuer.issue(&claims)?,
+    })
+}
+
+/// A further merchant for whoever wants more than one: a store of its own, one HMAC key, and accounts of its own with all
+/// simulated channels. Its store is its number with `-1` behind.
+///
+/// # Errors
+/// When the database or the simulators refuse.
+pub async fn further_merchant(engine: &Arc<Engine>, simulator: &Simulator, mch_id: &str) -> Result<DemoMerchant> {
+    let store = format!("{mch_id}-1");
+    let new = NewMerchant {
+        mch_id: mch_id.into(),
+        name: format!("商户 {mch_id}"),
+        fee_rate: FEE_RATE,
+        stores: vec![(StoreId(store.clone()), "一号店".to_owned())],
+    };
+    people::register(engine, new).await?;
+    let made = people::add_credential(engine, &mch_id.into(), Algorithm::HmacSha256).await?;
+    let (own, frame, number) = (Arc::clone(engine), Arc::clone(simulator.frame()), mch_id.to_owned());
+    let opened = tokio::task::spawn_blocking(move || accounts::open(&own, &frame, &number, None)).await??;
+    for account in opened.configurations(mch_id) {
+        people::put_account(
+            engine,
+            &mch_id.into(),
+            &account.account,
+            &account.channel,
+            &account.config,
+        )
+        .await?;
+    }
+    Ok(DemoMerchant {
+        mch_id: mch_id.to_owned(),
+        store_ids: vec![store],
+        credentials: vec![DemoCredential {
+            serial: made.serial.0,
+            algorithm: Algorithm::HmacSha256.word().to_owned(),
+            secret: Some(made.private.expose().to_owned()),
+            private_key_pem: None,
+        }],
+    })
 }

@@ -1,1 +1,16 @@
-//! The stories: what people do with the product, told end to end over HTTP.
+//! The stories: what people do with the product, told end to end over HTTP. When a story ends, the harness proves the books
+//! and compares them with the gateways' own.
+
+mod bill;
+mod code;
+mod compensation;
+mod crowd;
+mod limit;
+mod mandate;
+mod notification;
+mod payment;
+mod refund;
+mod repeat;
+mod reversal;
+mod silence;
+mod wall;
