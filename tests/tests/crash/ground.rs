@@ -11,10 +11,12 @@ use metropay_core::signing::Algorithm;
 use metropay_server::config::{Config, Profile};
 use metropay_server::demo::{Credentials, Folder, seed};
 use metropay_server::serve::Server;
-use metropay_simulator::{Settings, Simulator};
+use metropay_simulator::{Effect, Fault, Movement, Settings, Simulator};
 use metropay_tests::process::{Launch, Process, free_address, tail};
-use metropay_tests::{App, Control, Phone, Till};
+use metropay_tests::{App, Phone, Till};
 use serde_json::{Value, json};
+
+use crate::{Sent, till};
 
 /// The channels, by their ids.
 pub(crate) const CHANNELS: [&str; 3] = ["wechat", "alipay", "unionpay"];
@@ -24,7 +26,11 @@ pub(crate) const PRICE: u64 = 600;
 /// How long a stopping server may take: its drain, and a little.
 pub(crate) const STOP_MAX: Duration = Duration::from_secs(10);
 /// How long a server may take to reach its fail point.
-const DEATH_MAX: Duration = Duration::from_secs(30);
+const DEATH_MAX: Duration = Duration::from_secs(60);
+
+/// A line of the fault script.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Strike(u64);
 
 /// One case's ground.
 pub(crate) struct Ground {
@@ -34,8 +40,6 @@ pub(crate) struct Ground {
     pub(crate) till: Till,
     /// The App of the user who pays.
     pub(crate) app: App,
-    /// The gateways' control.
-    pub(crate) control: Control,
     simulator: Simulator,
     launch: Launch,
     folder: tempfile::TempDir,
@@ -77,9 +81,8 @@ impl Ground {
         };
         Ok(Self {
             channel,
-            till: till(&credentials)?,
+            till: new_till(&credentials)?,
             app: App::new(&credentials, credentials.users.first().context("the demo has users")?),
-            control: Control::new(simulator.url()),
             simulator,
             launch,
             folder,
@@ -96,6 +99,17 @@ impl Ground {
         self.launch.serve(&[("METROPAY_KILL_AT", point)]).await
     }
 
+    /// Starts a server after one died: one that lives, or, where there is another point, first one that dies there while the
+    /// till repeats its request.
+    pub(crate) async fn serve_again(&self, again: Option<&str>, operation: &str, request: &Value) -> Result<Process> {
+        if let Some(point) = again {
+            let dying = self.serve_until(point).await?;
+            till::until_broken(&self.till, operation, request).await?;
+            dead(dying).await?;
+        }
+        self.serve().await
+    }
+
     /// A fresh code that this channel must pay.
     pub(crate) async fn code(&self) -> Result<String> {
         let issued = self.app.post("codes", &json!({ "method": self.channel })).await?;
@@ -110,14 +124,38 @@ impl Ground {
     }
 
     /// All movements of money at the gateways; there is one order on each ground.
-    pub(crate) fn books(&self) -> Vec<metropay_simulator::Movement> {
+    pub(crate) fn books(&self) -> Vec<Movement> {
         self.simulator.frame().books()
     }
 
-    /// Waits until a line of the fault script that strikes once has struck.
-    pub(crate) async fn struck(&self) -> Result<()> {
+    /// Adds a line to the channel's fault script that strikes once.
+    pub(crate) fn fault(&self, operation: &str, effect: Effect) -> Result<Strike> {
+        self.script(operation, effect, 1)
+    }
+
+    fn script(&self, operation: &str, effect: Effect, times: u32) -> Result<Strike> {
+        let id = self.simulator.frame().faults.add(Fault {
+            id: 0,
+            gateway: Some(serde_json::from_value(json!(self.channel))?),
+            operation: Some(operation.to_owned()),
+            order_no: None,
+            times,
+            effect,
+        });
+        Ok(Strike(id))
+    }
+
+    /// Waits until a line has struck.
+    pub(crate) async fn struck(&self, strike: Strike) -> Result<()> {
         for _ in 0..1_000 {
-            if self.simulator.frame().faults.list().is_empty() {
+            if self
+                .simulator
+                .frame()
+                .faults
+                .list()
+                .iter()
+                .all(|line| line.id != strike.0)
+            {
                 // It is taken when the request is read; what the gateway does with it takes a moment more.
                 tokio::time::sleep(Duration::from_millis(300)).await;
                 return Ok(());
@@ -125,6 +163,26 @@ impl Ground {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         bail!("the gateway was never called")
+    }
+
+    /// Sends a request to the server, lets the gateway hang in its operation, and kills the server meanwhile. What the
+    /// gateway did it tells nobody by itself.
+    pub(crate) async fn kill_while_sent(
+        &self,
+        server: Process,
+        sent: Sent,
+        operation: &str,
+        (door, request): (&str, &Value),
+    ) -> Result<()> {
+        self.script("notify", Effect::NoticeLost, 0)?;
+        let strike = self.fault(operation, sent.hang())?;
+        let (till, door, request) = (self.till.clone(), door.to_owned(), request.clone());
+        let asked = tokio::spawn(async move { till.call(&door, &request).await });
+        self.struck(strike).await?;
+        server.kill().await?;
+        self.simulator.frame().faults.clear();
+        ensure!(asked.await?.is_err(), "the till had an answer");
+        Ok(())
     }
 
     /// What the servers told so far.
@@ -233,7 +291,7 @@ fn write_config(folder: &Path, config: &Config) -> Result<()> {
     Ok(())
 }
 
-fn till(credentials: &Credentials) -> Result<Till> {
+fn new_till(credentials: &Credentials) -> Result<Till> {
     let merchant = credentials.merchants.first().context("the demo has a merchant")?;
     Till::new(credentials, merchant, Algorithm::HmacSha256, Arc::new(SystemClock))
 }
@@ -250,13 +308,4 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// A line of the fault script for this channel that strikes once.
-pub(crate) fn fault(channel: &str, operation: &str, effect: &Value) -> Value {
-    let mut line = json!({ "gateway": channel, "operation": operation });
-    if let (Some(line), Some(effect)) = (line.as_object_mut(), effect.as_object()) {
-        line.extend(effect.clone());
-    }
-    line
 }

@@ -15,6 +15,8 @@ mod reversal;
 mod stop;
 mod till;
 
+use metropay_simulator::Effect;
+
 /// What the till does after the server was started again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum After {
@@ -37,11 +39,11 @@ enum Sent {
 
 impl Sent {
     /// The line of the fault script: longer than any server of a case lives.
-    fn hang(self) -> serde_json::Value {
-        let effect = match self {
-            Self::Lost => "hang_before",
-            Self::Done => "hang_after",
-        };
-        serde_json::json!({ "effect": effect, "ms": 120_000 })
+    fn hang(self) -> Effect {
+        const MS: u64 = 120_000;
+        match self {
+            Self::Lost => Effect::HangBefore { ms: MS },
+            Self::Done => Effect::HangAfter { ms: MS },
+        }
     }
 }

@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use metropay_simulator::MovementKind;
+use metropay_simulator::{Effect, MovementKind};
 use metropay_tests::Reply;
 use metropay_tests::process::Process;
-use serde_json::json;
 
 use crate::crowd::{self, Case};
-use crate::ground::{CHANNELS, Ground, dead, fault};
+use crate::ground::{CHANNELS, Ground, dead};
 use crate::{After, Sent, events, till};
 
 /// Where the server dies.
@@ -87,19 +86,22 @@ fn caps(order: Order) -> [(&'static str, u64); 3] {
 
 fn cases(order: Order, points: &[Point], afters: &[After]) -> Vec<Case> {
     let mut cases = Vec::new();
-    for point in points.iter().copied() {
-        for channel in CHANNELS {
-            for after in afters.iter().copied() {
-                let name = format!("reversal of an order {order:?}, {point:?}, {channel}, then {after:?}");
-                cases.push(Case::new(name, async move {
-                    let ground = Ground::new(channel, &caps(order)).await?;
-                    let played = play(&ground, order, point, after).await;
-                    played.with_context(|| ground.told())
-                }));
-            }
+    for point in points {
+        for after in afters {
+            cases.extend(CHANNELS.map(|channel| case(channel, order, *point, None, *after)));
         }
     }
     cases
+}
+
+fn case(channel: &'static str, order: Order, point: Point, again: Option<&'static str>, after: After) -> Case {
+    let second = again.map(|again| format!(", then at {again}")).unwrap_or_default();
+    let name = format!("reversal of an order {order:?}, {point:?}{second}, {channel}, then {after:?}");
+    Case::new(name, async move {
+        let ground = Ground::new(channel, &caps(order)).await?;
+        let played = play(&ground, order, point, again, after).await;
+        played.with_context(|| ground.told())
+    })
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -119,10 +121,20 @@ async fn a_reversal_whose_server_dies_leaves_no_money_taken() {
         &Point::ALL,
         &[After::Nothing, After::Query, After::Repeat],
     ));
+    // And once more while the till's repeat makes good what the first death left.
+    let twice = [
+        (Point::Asked, "V5"),
+        (Point::Called(Sent::Lost), "V4"),
+        (Point::Called(Sent::Done), "V4b"),
+    ];
+    for (point, again) in twice {
+        let again = Some(again);
+        all.extend(CHANNELS.map(|channel| case(channel, Order::Paid, point, again, After::Repeat)));
+    }
     crowd::play(all).await;
 }
 
-async fn play(ground: &Ground, order: Order, point: Point, after: After) -> Result<()> {
+async fn play(ground: &Ground, order: Order, point: Point, again: Option<&str>, after: After) -> Result<()> {
     let server = match point.name() {
         Some(name) => ground.serve_until(name).await?,
         None => ground.serve().await?,
@@ -132,7 +144,7 @@ async fn play(ground: &Ground, order: Order, point: Point, after: After) -> Resu
     place(ground, order, &digits).await?;
     die(ground, server, order, point).await?;
 
-    let server = ground.serve().await?;
+    let server = ground.serve_again(again, "reverse", &till::named()).await?;
     finish(ground, after, from).await?;
     proved(ground, order, from).await?;
     let recall = ground.till.call("reverse", &till::named()).await?;
@@ -149,8 +161,7 @@ async fn place(ground: &Ground, order: Order, digits: &str) -> Result<()> {
         Order::Forsaken => 20_000,
     };
     let (deduct, _) = operations(ground.channel);
-    let pending = json!({ "effect": "pending", "ms": hangs_ms });
-    ground.control.fault(&fault(ground.channel, deduct, &pending)).await?;
+    ground.fault(deduct, Effect::Pending { ms: hangs_ms })?;
     let placed = ground.till.call("applypay", &till::order(digits)).await?;
     ensure!(
         placed.text("pay_status") == "PS_PAYING",
@@ -165,12 +176,9 @@ async fn die(ground: &Ground, server: Process, order: Order, point: Point) -> Re
     match point {
         Point::Called(sent) => {
             let (_, undo) = operations(ground.channel);
-            ground.control.fault(&fault(ground.channel, undo, &sent.hang())).await?;
-            let own = ground.till.clone();
-            let asked = tokio::spawn(async move { own.call("reverse", &till::named()).await });
-            ground.struck().await?;
-            server.kill().await?;
-            ensure!(asked.await?.is_err(), "the till had an answer");
+            ground
+                .kill_while_sent(server, sent, undo, ("reverse", &till::named()))
+                .await?;
         }
         _ if order == Order::Forsaken => {
             // The till only asks, which is as good a moment as any to find that it takes too long.

@@ -3,10 +3,11 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
+use metropay_simulator::Effect;
 use metropay_tests::process::Process;
-use serde_json::json;
 
-use crate::ground::{CHANNELS, Ground, STOP_MAX, fault};
+use crate::crowd::{self, Case};
+use crate::ground::{CHANNELS, Ground, STOP_MAX};
 use crate::{events, till};
 
 /// How long a server may take until it serves again.
@@ -14,9 +15,8 @@ const BACK_MAX: Duration = Duration::from_secs(5);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_is_asked_to_stop_answers_what_is_in_progress_and_takes_nothing_new() {
-    for channel in CHANNELS {
-        stopped_in_a_payment(channel).await.expect(channel);
-    }
+    let cases = CHANNELS.map(|channel| Case::new(format!("stopped, {channel}"), stopped_in_a_payment(channel)));
+    crowd::play(cases.into()).await;
 }
 
 async fn stopped_in_a_payment(channel: &'static str) -> Result<()> {
@@ -27,11 +27,10 @@ async fn stopped_in_a_payment(channel: &'static str) -> Result<()> {
         "alipay" => "alipay.trade.pay",
         _ => "01",
     };
-    let slow = fault(channel, operation, &json!({ "effect": "delay", "ms": 2_500 }));
-    ground.control.fault(&slow).await?;
+    let slow = ground.fault(operation, Effect::Delay { ms: 2_500 })?;
     let (own, request) = (ground.till.clone(), till::order(&ground.code().await?));
     let asked = tokio::spawn(async move { own.call("applypay", &request).await });
-    ground.struck().await?;
+    ground.struck(slow).await?;
     server.terminate().await?;
     let begun = Instant::now();
     nobody_is_let_in(&server).await?;

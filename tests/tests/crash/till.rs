@@ -13,6 +13,8 @@ use crate::ground::PRICE;
 pub(crate) const ORDER: &str = "SZTX001-CRASH-1";
 /// Between two questions.
 const PACE: Duration = Duration::from_millis(400);
+/// How long a server that is to die may still answer.
+const BROKEN_MAX: Duration = Duration::from_secs(60);
 
 /// The request for the order.
 pub(crate) fn order(digits: &str) -> Value {
@@ -65,6 +67,20 @@ pub(crate) async fn until(
         }
         sleep(PACE).await;
     }
+}
+
+/// Sends the same request again until there is no answer any more: the server dies of it.
+pub(crate) async fn until_broken(till: &Till, operation: &str, body: &Value) -> Result<()> {
+    let deadline = Instant::now() + BROKEN_MAX;
+    while let Ok(reply) = till.call(operation, body).await {
+        ensure!(
+            Instant::now() < deadline,
+            "the server lives on and answers {}",
+            reply.body
+        );
+        sleep(PACE).await;
+    }
+    Ok(())
 }
 
 /// A repeat of a request that had its end answers the very same again.
