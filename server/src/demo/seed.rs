@@ -188,6 +188,7 @@ pub async fn further_merchant(engine: &Arc<Engine>, simulator: &Simulator, mch_i
         mch_id: mch_id.into(),
         name: format!("商户 {mch_id}"),
         fee_rate: FEE_RATE,
+        ip_allow: Vec::new(),
         stores: vec![(StoreId(store.clone()), "一号店".to_owned())],
     };
     people::register(engine, new).await?;
