@@ -24,7 +24,6 @@ impl World {
             fee_rate: 60,
             ip_allow: Vec::new(),
             stores: vec![(StoreId(store.clone()), "一号店".to_owned())],
-            ip_allow: Vec::new(),
         };
         people::register(engine, new).await?;
         let made = people::add_credential(engine, &mch_id.into(), Algorithm::HmacSha256).await?;

@@ -190,7 +190,6 @@ pub async fn further_merchant(engine: &Arc<Engine>, simulator: &Simulator, mch_i
         fee_rate: FEE_RATE,
         ip_allow: Vec::new(),
         stores: vec![(StoreId(store.clone()), "一号店".to_owned())],
-        ip_allow: Vec::new(),
     };
     people::register(engine, new).await?;
     let made = people::add_credential(engine, &mch_id.into(), Algorithm::HmacSha256).await?;
