@@ -23,8 +23,9 @@ pub(super) struct Way {
     pub channel: &'static str,
     /// Its name in the merchant API.
     pub pay_type: &'static str,
-    /// The gateway's word for a deduction, for the fault script.
+    /// The gateway's words for a deduction and for a query about it, for the fault script.
     pub deduction: &'static str,
+    pub query: &'static str,
     /// The rider and his phone.
     pub rider: (&'static str, &'static str),
     /// How the tills of the two stores sign.
@@ -37,6 +38,7 @@ pub(super) const WAYS: [Way; 3] = [
         channel: "wechat",
         pay_type: "CT_WECHAT",
         deduction: "pappayapply",
+        query: "paporderquery",
         rider: ("U20001", "13900000001"),
         algorithms: [Algorithm::HmacSha256, Algorithm::RsaSha256],
     },
@@ -44,6 +46,7 @@ pub(super) const WAYS: [Way; 3] = [
         channel: "alipay",
         pay_type: "CT_ALIPAY",
         deduction: "alipay.trade.pay",
+        query: "alipay.trade.query",
         rider: ("U20002", "13900000002"),
         algorithms: [Algorithm::RsaPssSha256, Algorithm::Ed25519],
     },
@@ -51,6 +54,7 @@ pub(super) const WAYS: [Way; 3] = [
         channel: "unionpay",
         pay_type: "CT_UNION",
         deduction: "01",
+        query: "00",
         rider: ("U20003", "13900000003"),
         algorithms: [Algorithm::Ed25519, Algorithm::HmacSha256],
     },

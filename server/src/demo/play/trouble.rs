@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::purchase::about;
 use super::scene::{Order, Scene, said, standing};
@@ -20,6 +20,9 @@ const TWICE: u64 = 350;
 const HANG: Duration = Duration::from_secs(7);
 /// Until then only the completer can have learned the outcome: the sender still waits, its patience is longer than this.
 const SENDER_WAITS: Duration = Duration::from_secs(5);
+/// How long the gateway takes to answer a query meanwhile: the completer may ask at the very moment at which the till's time
+/// ends, and the till is to be told first.
+const SLOWNESS: Duration = Duration::from_millis(500);
 /// How much longer than its time a till may have to wait.
 const SLACK: Duration = Duration::from_secs(1);
 
@@ -62,12 +65,14 @@ pub(super) async fn lost_answer(scene: &mut Scene<'_>, sheet: &mut Sheet, tally:
 }
 
 async fn pay_unheard(scene: &Scene<'_>) -> Result<Came<Order>> {
-    let (control, gateway) = (&scene.stage.control, scene.way.channel);
-    let hang_ms = u64::try_from(HANG.as_millis())?;
-    let hangs = json!({ "gateway": gateway, "operation": scene.way.deduction, "effect": "hang_after", "ms": hang_ms });
-    let mute = json!({ "gateway": gateway, "operation": "notify", "effect": "notice_lost", "times": 0 });
-    control.fault(&hangs).await?;
-    control.fault(&mute).await?;
+    let fault = async |mut line: Value| {
+        line["gateway"] = scene.way.channel.into();
+        scene.stage.control.fault(&line).await
+    };
+    let (hang_ms, slow_ms) = (u64::try_from(HANG.as_millis())?, u64::try_from(SLOWNESS.as_millis())?);
+    fault(json!({ "operation": scene.way.deduction, "effect": "hang_after", "ms": hang_ms })).await?;
+    fault(json!({ "operation": "notify", "effect": "notice_lost", "times": 0 })).await?;
+    fault(json!({ "operation": scene.way.query, "effect": "delay", "ms": slow_ms, "times": 0 })).await?;
     let code = scene.code().await?;
     let (reply, order) = scene.order("LOST", &code.digits, LOST).await?;
     let when = match order.answered - order.asked <= TILL_WAIT + SLACK {
