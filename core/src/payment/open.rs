@@ -10,6 +10,8 @@ use crate::id::{MchId, PayNo};
 use crate::money::Fen;
 use crate::problem::{Code, Problem};
 use crate::store;
+use crate::store::payment::Facts;
+use crate::store::user::UserState;
 
 /// What came of it.
 pub(super) enum Opened {
@@ -17,6 +19,8 @@ pub(super) enum Opened {
     Fresh(Box<Payment>),
     /// The number or the code was taken in the meantime.
     Taken,
+    /// The code, its user's account or his consent ended in the meantime, or the code was used: decide anew.
+    Overtaken,
 }
 
 /// Consumes the code, takes the number, counts the user's day and writes the payment down as PAYING.
@@ -33,6 +37,11 @@ pub(super) async fn open(
     if !store::spend::add(&tx, &payment.uid, payment.day, payment.amount, cap).await? {
         tx.rollback().await?;
         return Err(Problem::new(Code::LimitExceeded).fact("limit", "per_user_day"));
+    }
+    // The first write has made this transaction the only one that writes: what stands now stands until it ends.
+    if !still_stands(&store::payment::facts(&tx, &payment.code_hash, mch_id).await?, &payment) {
+        tx.rollback().await?;
+        return Ok(Opened::Overtaken);
     }
     let no = Some(payment.pay_no.clone());
     let written = async {
@@ -55,6 +64,18 @@ pub(super) async fn open(
     tracing::info!(payment = %payment.pay_no, merchant = %mch_id, channel = %payment.channel, amount_fen = payment.amount.get(),
         "payment {} of {} fen placed at {}", payment.pay_no, payment.amount, payment.channel);
     Ok(Opened::Fresh(Box::new(payment)))
+}
+
+/// Whether the decision still holds: a code, an account and a consent that were ended before the payment was written down
+/// carry nothing (INV-19, INV-22).
+fn still_stands(facts: &[Facts], payment: &Payment) -> bool {
+    facts.iter().any(|row| {
+        row.code_id == payment.code_id
+            && row.used_by.is_none()
+            && row.ended_at.is_none()
+            && row.user_status == UserState::Active
+            && row.mandate_id.as_ref() == Some(&payment.mandate_id)
+    })
 }
 
 fn compose(engine: &Engine, mch_id: &MchId, ask: PayAsk, code_hash: String, decision: Decision) -> Payment {

@@ -17,6 +17,9 @@ use crate::merchant::{MerchantFile, Standing};
 use crate::problem::{Code, Problem};
 use crate::store;
 
+/// How often a payment is decided at most, where what was decided ends before it is written down.
+const DECISIONS_MAX: usize = 3;
+
 /// Deducts by a scanned code, and answers within the till's time: SUCCESS, FAILED, or PAYING where the outcome is not known
 /// yet. A repeat of a number with the same parameters answers the payment's present state, for ever.
 ///
@@ -32,26 +35,34 @@ pub async fn pay(engine: &Arc<Engine>, mch_id: &MchId, ask: PayAsk) -> Result<Pa
         Ok(code_hash) => code_hash,
         Err(problem) => return refuse(engine, &shop, &ask, None, No::Refused(problem)).await,
     };
-    let facts = store::payment::facts(engine.db.read(), &code_hash, mch_id).await?;
-    let decision = match decide(&ask, &shop, &facts, &*engine.rules, &engine.caps, engine.clock.now()) {
-        Ok(decision) => decision,
-        Err(no) => return refuse(engine, &shop, &ask, Some(&code_hash), no).await,
-    };
-    fail::fail_point!("K1");
+    match place(engine, &shop, &ask, &code_hash).await {
+        Ok((payment, handle_sealed)) => answer_in_time(engine, payment, Some(handle_sealed)).await,
+        Err(no) => refuse(engine, &shop, &ask, Some(&code_hash), no).await,
+    }
+}
 
-    let handle_sealed = decision.handle_sealed.clone();
-    let payment = match open(engine, mch_id, ask.clone(), code_hash.clone(), decision).await {
-        Ok(Opened::Fresh(payment)) => *payment,
-        // Somebody was faster: with this very number, or with this code.
-        Ok(Opened::Taken) => {
-            let used = No::Refused(code_taken(engine, mch_id, &facts).await?);
-            return refuse(engine, &shop, &ask, Some(&code_hash), used).await;
+/// Decides and writes down; answers the payment, and the handle that its deduction must name. What ended between the two is
+/// decided anew.
+async fn place(engine: &Engine, shop: &MerchantFile, ask: &PayAsk, code_hash: &str) -> Result<(Payment, String), No> {
+    let mch_id = &shop.merchant.mch_id;
+    for _ in 0..DECISIONS_MAX {
+        let facts = store::payment::facts(engine.db.read(), code_hash, mch_id).await;
+        let facts = facts.map_err(Problem::from)?;
+        let decision = decide(ask, shop, &facts, &*engine.rules, &engine.caps, engine.clock.now())?;
+        fail::fail_point!("K1");
+
+        let handle_sealed = decision.handle_sealed.clone();
+        match open(engine, mch_id, ask.clone(), code_hash.to_owned(), decision).await? {
+            Opened::Fresh(payment) => {
+                fail::fail_point!("K2");
+                return Ok((*payment, handle_sealed));
+            }
+            // Somebody was faster: with this very number, or with this code.
+            Opened::Taken => return Err(No::Refused(code_taken(engine, mch_id, &facts).await?)),
+            Opened::Overtaken => {}
         }
-        Err(problem) => return refuse(engine, &shop, &ask, Some(&code_hash), No::Refused(problem)).await,
-    };
-    fail::fail_point!("K2");
-
-    answer_in_time(engine, payment, Some(handle_sealed)).await
+    }
+    Err(No::Refused(Problem::new(Code::Unavailable)))
 }
 
 /// The merchant, in use.
