@@ -23,7 +23,7 @@ static SEEDED: OnceCell<TempDir> = OnceCell::const_new();
 /// When it cannot be seeded or copied.
 pub(crate) async fn folder() -> Result<TempDir> {
     let seeded = SEEDED.get_or_try_init(made).await?;
-    let own = tempfile::tempdir()?;
+    let own = in_memory()?;
     copy(seeded.path(), own.path()).context("copying the seeded folder")?;
     Ok(own)
 }
@@ -50,7 +50,7 @@ pub(crate) fn gateways(folder: &Path, settle_ms: u64) -> Settings {
 }
 
 async fn made() -> Result<TempDir> {
-    let folder = tempfile::tempdir()?;
+    let folder = in_memory()?;
     let mut config = configuration(folder.path())?;
     let demo = Folder::of(&config)?;
     let app_key = demo.complete(&mut config)?;
@@ -59,6 +59,17 @@ async fn made() -> Result<TempDir> {
     seed::seed(&config, &demo, &app_key, &server, &simulator).await?;
     server.stop().await;
     Ok(folder)
+}
+
+/// A folder in memory where the machine has such a place: a world may lose everything when it ends, and need not wait for a
+/// disk.
+fn in_memory() -> std::io::Result<TempDir> {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() {
+        tempfile::tempdir_in(memory)
+    } else {
+        tempfile::tempdir()
+    }
 }
 
 fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
