@@ -9,7 +9,7 @@ use metropay_core::audit::alarm::{self, Alarm};
 use metropay_core::clock::{Clock, Day, MovedClock};
 use metropay_core::secret::Secret;
 use metropay_core::signing::Algorithm;
-use metropay_server::config::Config;
+use metropay_server::config::{BudgetSettings, Config};
 use metropay_server::demo::client::{App, Control, Phone, Reply, Till};
 use metropay_server::demo::{Credentials, DemoMerchant, Folder, seed};
 use metropay_server::serve::Server;
@@ -34,6 +34,8 @@ pub struct Wishes {
     pub send_lease_ms: Option<u64>,
     /// One user's China day, in fen.
     pub per_user_day_fen: u64,
+    /// What tills may ask how often.
+    pub budgets: BudgetSettings,
 }
 
 impl Default for Wishes {
@@ -45,6 +47,7 @@ impl Default for Wishes {
             absence_proves_after_ms: None,
             send_lease_ms: None,
             per_user_day_fen: 100_000,
+            budgets: BudgetSettings::default(),
         }
     }
 }
@@ -552,6 +555,7 @@ impl Wishes {
         config.caps.absence_proves_after_ms = self.absence_proves_after_ms;
         config.caps.send_lease_ms = self.send_lease_ms;
         config.caps.per_user_day_fen = self.per_user_day_fen.try_into()?;
+        config.budgets = self.budgets.clone();
         Ok(())
     }
 }

@@ -101,6 +101,43 @@ pub enum Effect {
     NoticeForged,
     /// Money-moving call: the cancelling call answers "done", and the payment succeeds all the same so much later.
     PaidAfterReverse { ms: u64 },
+    /// Bill: the gateway says that it is not made yet.
+    BillNotReady,
+    /// Bill: without any row.
+    BillEmpty,
+    /// Bill: cut off in the middle of a row.
+    BillTruncated,
+    /// Bill: every row stands twice.
+    BillDoubled,
+    /// Bill: the row of this movement (the merchant's number of the payment or refund) is missing; in JSON it is named
+    /// `told`, because `order_no` says which order the line is for.
+    BillRowMissing {
+        #[serde(rename = "told")]
+        order_no: String,
+    },
+    /// Bill: a row more, of a payment that never was, with this number and amount.
+    BillRowExtra {
+        #[serde(rename = "told")]
+        order_no: String,
+        fen: u64,
+    },
+    /// Bill: the row of this movement has another amount.
+    BillRowAmount {
+        #[serde(rename = "told")]
+        order_no: String,
+        fen: u64,
+    },
+    /// Bill: the row of this movement has another fee.
+    BillRowFee {
+        #[serde(rename = "told")]
+        order_no: String,
+        fen: u64,
+    },
+    /// Bill: the row of this movement has another state than the movement has.
+    BillRowState {
+        #[serde(rename = "told")]
+        order_no: String,
+    },
 }
 
 /// The fault lines that are waiting.
@@ -162,6 +199,23 @@ impl Faults {
 }
 
 impl Effect {
+    /// Whether the effect is about a bill's rows or its being there; such a line is written for the operation that fetches
+    /// the bill.
+    pub fn is_about_bills(&self) -> bool {
+        matches!(
+            self,
+            Self::BillNotReady
+                | Self::BillEmpty
+                | Self::BillTruncated
+                | Self::BillDoubled
+                | Self::BillRowMissing { .. }
+                | Self::BillRowExtra { .. }
+                | Self::BillRowAmount { .. }
+                | Self::BillRowFee { .. }
+                | Self::BillRowState { .. }
+        )
+    }
+
     /// Whether the effect is about a notification.
     pub fn is_about_notices(&self) -> bool {
         matches!(

@@ -15,7 +15,7 @@ use metropay_core::limit;
 use metropay_core::money::Fen;
 use metropay_core::secret::Secret;
 use metropay_payment_api::app::token::{AppIssuer, AppKey};
-use metropay_payment_api::till::BudgetSettings;
+pub use metropay_payment_api::till::BudgetSettings;
 use metropay_web::client::Proxies;
 use serde::Deserialize;
 

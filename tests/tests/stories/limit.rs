@@ -1,8 +1,10 @@
 //! What a user may spend on a China day (INV-21).
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use metropay_core::clock::Clock;
+use metropay_server::config::BudgetSettings;
 use metropay_simulator::Effect;
 use metropay_tests::channel::WECHAT;
 use metropay_tests::{Wishes, World, story_with};
@@ -10,9 +12,23 @@ use serde_json::Value;
 
 const CAP_FEN: u64 = 1_000;
 
+/// Of a user's two codes the use of one ends the other; scanned all the same, it counts as an invalid one. A crowd at one
+/// store has more of them than a store's day.
+fn for_a_crowd() -> BudgetSettings {
+    let many = NonZeroU32::new(1_000).expect("not nought");
+    BudgetSettings {
+        invalid_codes_per_store_minute: many,
+        invalid_codes_per_store_day: many,
+        invalid_codes_per_merchant_minute: many,
+        invalid_codes_per_second: many,
+        ..BudgetSettings::default()
+    }
+}
+
 fn capped() -> Wishes {
     Wishes {
         per_user_day_fen: CAP_FEN,
+        budgets: for_a_crowd(),
         ..Wishes::default()
     }
 }
