@@ -32,12 +32,19 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::clock::{Clock, Time};
+use crate::code::foreign::Looks;
 use crate::id::{AccountId, ChannelId, ContractNo, PayNo, RefundNo, ReversalNo};
 use crate::money::Fen;
 use crate::random::Random;
 
+mod bill;
+mod code_pay;
+mod identity;
 mod registry;
 
+pub use bill::{BillError, BillRow, BillRowKind, BillRowState, Bills, FundRow, Rows, read_rows};
+pub use code_pay::{CodePay, CodePayQuestion};
+pub use identity::{ChannelUser, Identity};
 pub use registry::{ChannelRegistry, ChannelSummary, RegistryError};
 
 /// What became of a call that reached the channel and was understood.
@@ -270,9 +277,22 @@ pub struct DeductQuestion {
     pub contract_handle: String,
 }
 
+/// By which product of its channel a payment is made: some channels are asked about each in other words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, EnumIter, DeriveActiveEnum)]
+#[serde(rename_all = "snake_case")]
+#[sea_orm(rs_type = "String", db_type = "String(StringLen::N(16))", rename_all = "snake_case")]
+pub enum Product {
+    /// Deducted on a contract.
+    Mandate,
+    /// Paid by the channel's own payment code.
+    PaymentCode,
+}
+
 /// A payment in a question.
 #[derive(Debug, Clone)]
 pub struct PaymentRef {
+    /// By which product it was made.
+    pub product: Product,
     /// Our number.
     pub no: PayNo,
     /// When it was written down, as in the deduction.
@@ -398,8 +418,17 @@ pub trait Channel: Send + Sync + 'static {
     /// merchant number and plan).
     fn contract_scope(&self) -> String;
 
-    /// When to ask about unknown outcomes.
-    fn cadence(&self) -> Cadence;
+    /// When to ask about unknown outcomes of this product.
+    fn cadence(&self, product: Product) -> Cadence;
+
+    /// Being paid by the channel's own payment code, where this account has that product.
+    fn code_pay(&self) -> Option<&dyn CodePay>;
+
+    /// The channel's daily bill, where the channel hands one out.
+    fn bills(&self) -> Option<&dyn Bills>;
+
+    /// Saying who a user is at the channel, where this account is set up for it.
+    fn identity(&self) -> Option<&dyn Identity>;
 
     /// Prepares the signing of a contract.
     ///
@@ -451,11 +480,12 @@ pub trait Channel: Send + Sync + 'static {
     async fn query_refund(&self, question: &RefundQuestion) -> Result<RefundStanding, CallError>;
 
     /// Verifies and reads a notification. Amounts of payments are compared by the engine, which knows them; everything
-    /// that can be checked against the account's configuration is checked here.
+    /// that can be checked against the account's configuration is checked here. A key that the channel has changed in the
+    /// meantime may be fetched over the authenticated way.
     ///
     /// # Errors
     /// [`NoticeRefused`] when it must not be believed.
-    fn read_notice(&self, notice: &RawNotice) -> Result<Vec<News>, NoticeRefused>;
+    async fn read_notice(&self, notice: &RawNotice) -> Result<Vec<News>, NoticeRefused>;
 
     /// What to answer to a notification: `taken` when it was verified and stored.
     fn answer_notice(&self, taken: bool) -> NoticeAnswer;
@@ -505,6 +535,9 @@ pub trait ChannelFactory: Send + Sync + 'static {
 
     /// Its name in the merchant API (`pay_type`): `CT_WECHAT`.
     const PAY_TYPE: &'static str;
+
+    /// What the payment codes of the channel's own App look like, where it has such codes.
+    const PAYMENT_CODE: Option<Looks>;
 
     /// Builds the adapter. Keys are parsed here, once.
     ///

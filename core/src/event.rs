@@ -77,6 +77,10 @@ pub(crate) async fn about_payment(
     more: Value,
     now: Time,
 ) -> Result<(), Problem> {
+    // Whoever showed a code of the channel's own App is told by that App.
+    let Some(uid) = &payment.uid else {
+        return Ok(());
+    };
     let mut payload = json!({
         "pay_out_trade_no": payment.pay_no,
         "mch_id": payment.mch_id,
@@ -88,7 +92,7 @@ pub(crate) async fn about_payment(
     if let (Some(payload), Value::Object(more)) = (payload.as_object_mut(), more) {
         payload.extend(more);
     }
-    push(tx, kind, &payment.uid, Some(payment.code_id.clone()), &payload, now).await
+    push(tx, kind, uid, payment.code_id.clone(), &payload, now).await
 }
 
 /// Writes down an event.

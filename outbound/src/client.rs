@@ -7,6 +7,7 @@ use futures::StreamExt;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use metropay_core::channel::CallError;
+use tokio::io::{AsyncSeekExt, AsyncWriteExt};
 
 /// Bounds of a client.
 #[derive(Debug, Clone)]
@@ -80,6 +81,19 @@ pub struct Answer {
     pub body: Bytes,
 }
 
+/// An answer whose body went into a file.
+#[derive(Debug)]
+pub struct Download {
+    /// HTTP status.
+    pub status: StatusCode,
+    /// Headers.
+    pub headers: HeaderMap,
+    /// How long the body is, in bytes.
+    pub length: u64,
+    /// The body, to be read from its beginning.
+    pub file: std::fs::File,
+}
+
 /// A pool of connections with its bounds. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Outbound {
@@ -123,19 +137,7 @@ impl Outbound {
     /// [`CallError::NotSent`] when no connection stood; [`CallError::MaybeDone`] for everything after that: time-outs,
     /// resets, half answers, answers above the bound.
     pub async fn send(&self, request: Request) -> Result<Answer, CallError> {
-        let mut headers = HeaderMap::new();
-        for (name, value) in request.headers {
-            headers.append(name, value);
-        }
-        let sent = self
-            .client
-            .request(request.method, &request.url)
-            .headers(headers)
-            .body(request.body)
-            .timeout(request.timeout)
-            .send()
-            .await;
-        let answer = sent.map_err(judge)?;
+        let answer = self.begin(request).await?;
         let (status, headers) = (answer.status(), answer.headers().clone());
         let mut body = BytesMut::new();
         let mut stream = answer.bytes_stream();
@@ -154,6 +156,56 @@ impl Outbound {
             headers,
             body: body.freeze(),
         })
+    }
+}
+
+impl Outbound {
+    /// Sends a request once and writes the answer's body into a file that has no name and vanishes when it is dropped: for
+    /// bills, which may be larger than memory.
+    ///
+    /// # Errors
+    /// As [`Outbound::send`]; a body above `body_max` bytes or one that cannot be written down is [`CallError::MaybeDone`].
+    pub async fn download(&self, request: Request, body_max: u64) -> Result<Download, CallError> {
+        let answer = self.begin(request).await?;
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        let unwritable = |error: std::io::Error| CallError::MaybeDone(format!("the file cannot be written: {error}"));
+        let mut file = tokio::fs::File::from_std(tempfile::tempfile().map_err(unwritable)?);
+        let mut stream = answer.bytes_stream();
+        let mut length: u64 = 0;
+        while let Some(chunk) = stream.next().await {
+            let chunk = chunk.map_err(judge)?;
+            length = length.saturating_add(u64::try_from(chunk.len()).unwrap_or(u64::MAX));
+            if length > body_max {
+                return Err(CallError::MaybeDone(format!(
+                    "the file is longer than {body_max} bytes"
+                )));
+            }
+            file.write_all(&chunk).await.map_err(unwritable)?;
+        }
+        file.flush().await.map_err(unwritable)?;
+        file.rewind().await.map_err(unwritable)?;
+        Ok(Download {
+            status,
+            headers,
+            length,
+            file: file.into_std().await,
+        })
+    }
+
+    async fn begin(&self, request: Request) -> Result<reqwest::Response, CallError> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in request.headers {
+            headers.append(name, value);
+        }
+        let sent = self
+            .client
+            .request(request.method, &request.url)
+            .headers(headers)
+            .body(request.body)
+            .timeout(request.timeout)
+            .send()
+            .await;
+        sent.map_err(judge)
     }
 }
 
@@ -177,7 +229,7 @@ fn judge(error: reqwest::Error) -> CallError {
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::io::AsyncReadExt;
     use tokio::net::TcpListener;
 
     use super::*;
@@ -244,6 +296,23 @@ mod tests {
         let error = client(100).send(post(url)).await.unwrap_err();
         assert!(matches!(error, CallError::MaybeDone(_)), "{error}");
         assert!(!error.to_string().contains("secret-path"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_file_is_written_down_whole_or_not_at_all() {
+        use std::io::Read;
+
+        let whole = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nrows";
+        let get = |url: String| Request::get(url, Duration::from_millis(500));
+        let mut download = client(1).download(get(serve(whole).await), 4).await.unwrap();
+        let mut text = String::new();
+        download.file.read_to_string(&mut text).unwrap();
+        assert_eq!((text.as_str(), download.length), ("rows", 4));
+        let half = b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nrows";
+        for (bytes, max) in [(&whole[..], 3), (&half[..], 100)] {
+            let error = client(1).download(get(serve(bytes).await), max).await.unwrap_err();
+            assert!(matches!(error, CallError::MaybeDone(_)), "{error}");
+        }
     }
 
     #[tokio::test]

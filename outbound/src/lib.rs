@@ -5,5 +5,5 @@
 
 mod client;
 
-pub use client::{Answer, Outbound, OutboundSettings, Request, Unusable};
+pub use client::{Answer, Download, Outbound, OutboundSettings, Request, Unusable};
 pub use metropay_core::channel::CallError;

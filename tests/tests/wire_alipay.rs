@@ -16,8 +16,8 @@ use axum::routing::post;
 use metropay_channel_alipay::{AlipayConfig, AlipayFactory};
 use metropay_core::channel::{
     CallError, Channel, ChannelFactory, ContractKey, ContractRef, ContractStanding, DeductQuestion, EndedBy, Hint,
-    News, NoticeRefused, Outcome, PaymentRef, RawNotice, RefundQuestion, RefundStanding, ReverseQuestion, Reversed,
-    Setting, SignPage, SignQuestion, SignedContract, Standing,
+    News, NoticeRefused, Outcome, PaymentRef, Product, RawNotice, RefundQuestion, RefundStanding, ReverseQuestion,
+    Reversed, Setting, SignPage, SignQuestion, SignedContract, Standing,
 };
 use metropay_core::clock::{Clock, MovedClock};
 use metropay_core::id::{AccountId, ContractNo, PayNo, RefundNo, ReversalNo};
@@ -49,7 +49,7 @@ async fn take(State(door): State<Arc<Door>>, body: Bytes) -> String {
         body: body.to_vec(),
         received_at: MovedClock::default().now(),
     };
-    let read = channel.read_notice(&notice);
+    let read = channel.read_notice(&notice).await;
     let answer = channel.answer_notice(read.is_ok());
     door.read.lock().unwrap().push(read);
     answer.body
@@ -237,6 +237,7 @@ impl Shop {
 
     fn payment(&self, no: &str, fen: u64) -> PaymentRef {
         PaymentRef {
+            product: Product::Mandate,
             no: PayNo::from(no),
             at: self.clock.now(),
             amount: money(fen),

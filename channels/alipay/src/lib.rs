@@ -25,10 +25,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use metropay_core::channel::{
-    Cadence, CallError, Called, Channel, ChannelFactory, ConfigError, ContractRef, ContractStanding, DeductQuestion,
-    News, NoticeAnswer, NoticeRefused, Paid, PaymentRef, RawNotice, RefundQuestion, RefundStanding, Refunded,
-    ReverseQuestion, Reversed, Setting, SignPage, SignQuestion, Standing,
+    Bills, Cadence, CallError, Called, Channel, ChannelFactory, CodePay, ConfigError, ContractRef, ContractStanding,
+    DeductQuestion, Identity, News, NoticeAnswer, NoticeRefused, Paid, PaymentRef, Product, RawNotice, RefundQuestion,
+    RefundStanding, Refunded, ReverseQuestion, Reversed, Setting, SignPage, SignQuestion, Standing,
 };
+use metropay_core::code::foreign::Looks;
 use metropay_outbound::{Outbound, OutboundSettings};
 
 use call::Gateway;
@@ -55,6 +56,7 @@ impl ChannelFactory for AlipayFactory {
     const ID: &'static str = "alipay";
     const NAME: &'static str = "支付宝";
     const PAY_TYPE: &'static str = "CT_ALIPAY";
+    const PAYMENT_CODE: Option<Looks> = Some(Looks::Alipay);
 
     fn build(&self, config: AlipayConfig, setting: Setting) -> Result<Arc<dyn Channel>, ConfigError> {
         config.check()?;
@@ -94,7 +96,19 @@ impl Channel for Alipay {
         format!("alipay:{app_id}:{personal_product_code}:{sign_scene}")
     }
 
-    fn cadence(&self) -> Cadence {
+    fn code_pay(&self) -> Option<&dyn CodePay> {
+        None
+    }
+
+    fn bills(&self) -> Option<&dyn Bills> {
+        None
+    }
+
+    fn identity(&self) -> Option<&dyn Identity> {
+        None
+    }
+
+    fn cadence(&self, _: Product) -> Cadence {
         let seconds = |waits: &[u64]| waits.iter().copied().map(Duration::from_secs).collect();
         Cadence {
             payment: seconds(&[1, 2, 3, 5, 5, 10, 10, 30]),
@@ -137,7 +151,7 @@ impl Channel for Alipay {
         refund::query(self, question.into()).await
     }
 
-    fn read_notice(&self, notice: &RawNotice) -> Result<Vec<News>, NoticeRefused> {
+    async fn read_notice(&self, notice: &RawNotice) -> Result<Vec<News>, NoticeRefused> {
         notice::read(&self.terms, &self.gateway.keys, notice)
     }
 

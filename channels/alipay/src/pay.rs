@@ -1,6 +1,6 @@
 //! Deducting under an agreement (alipay reference, 3.8, 4.1 and 4.2).
 
-use metropay_core::channel::{CallError, Called, DeductQuestion, Outcome, Paid, PaymentRef, Refusal};
+use metropay_core::channel::{CallError, Called, DeductQuestion, Outcome, Paid, PaymentRef, Product, Refusal};
 use serde::Serialize;
 
 use crate::Alipay;
@@ -87,6 +87,7 @@ async fn not_executed(alipay: &Alipay, said: &Said, question: &DeductQuestion) -
 /// Lets one query confirm a refusal that does not name our number, that is about the set-up, or that tells of a state.
 async fn by_query(alipay: &Alipay, question: &DeductQuestion, class: Class, refusal: Refusal) -> Called<Paid> {
     let payment = PaymentRef {
+        product: Product::Mandate,
         no: question.no.clone(),
         at: question.at,
         amount: question.amount,

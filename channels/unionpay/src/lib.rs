@@ -13,10 +13,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use metropay_core::channel::{
-    Cadence, CallError, Called, Channel, ChannelFactory, ConfigError, ContractRef, ContractStanding, DeductQuestion,
-    News, NoticeAnswer, NoticeRefused, Paid, PaymentRef, RawNotice, RefundQuestion, RefundStanding, Refunded,
-    ReverseQuestion, Reversed, Setting, SignPage, SignQuestion, Standing,
+    Bills, Cadence, CallError, Called, Channel, ChannelFactory, CodePay, ConfigError, ContractRef, ContractStanding,
+    DeductQuestion, Identity, News, NoticeAnswer, NoticeRefused, Paid, PaymentRef, Product, RawNotice, RefundQuestion,
+    RefundStanding, Refunded, ReverseQuestion, Reversed, Setting, SignPage, SignQuestion, Standing,
 };
+use metropay_core::code::foreign::Looks;
 use metropay_outbound::{Outbound, OutboundSettings};
 
 mod call;
@@ -53,6 +54,7 @@ impl ChannelFactory for UnionpayFactory {
     const ID: &'static str = "unionpay";
     const NAME: &'static str = "银联云闪付";
     const PAY_TYPE: &'static str = "CT_UNION";
+    const PAYMENT_CODE: Option<Looks> = Some(Looks::Unionpay);
 
     fn build(&self, config: UnionpayConfig, setting: Setting) -> Result<Arc<dyn Channel>, ConfigError> {
         let wrong = |field: &str, reason: String| ConfigError {
@@ -96,7 +98,19 @@ impl Channel for Unionpay {
 
     /// UnionPay's own cadence (reference, 5.4) behind two quick looks, because an accepted consume settles within a
     /// second; then a slow tail.
-    fn cadence(&self) -> Cadence {
+    fn code_pay(&self) -> Option<&dyn CodePay> {
+        None
+    }
+
+    fn bills(&self) -> Option<&dyn Bills> {
+        None
+    }
+
+    fn identity(&self) -> Option<&dyn Identity> {
+        None
+    }
+
+    fn cadence(&self, _: Product) -> Cadence {
         let millis = [300, 1_000, 2_000, 4_000, 8_000, 16_000, 32_000];
         let tail = [120, 300, 600, 1_800].map(Duration::from_secs);
         Cadence {
@@ -141,7 +155,7 @@ impl Channel for Unionpay {
         self.refund_standing(question).await
     }
 
-    fn read_notice(&self, notice: &RawNotice) -> Result<Vec<News>, NoticeRefused> {
+    async fn read_notice(&self, notice: &RawNotice) -> Result<Vec<News>, NoticeRefused> {
         self.news(notice)
     }
 

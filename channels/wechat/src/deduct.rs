@@ -1,6 +1,6 @@
 //! Deductions: accepted is not paid (wechat reference, 3.7).
 
-use metropay_core::channel::{Called, DeductQuestion, Hint, Outcome, Paid, PaymentRef, Standing};
+use metropay_core::channel::{Called, DeductQuestion, Hint, Outcome, Paid, PaymentRef, Product, Standing};
 
 use crate::Wechat;
 use crate::call::{Call, by_mode, maybe, other, other_shop, worsened};
@@ -55,6 +55,7 @@ impl Wechat {
     /// here nobody knows whether there was one: the order itself is asked (wechat reference, 8.1, rule 3).
     async fn confirm(&self, question: &DeductQuestion, failure: Failure, refused: Option<Hint>) -> Called<Paid> {
         let payment = PaymentRef {
+            product: Product::Mandate,
             no: question.no.clone(),
             at: question.at,
             amount: question.amount,

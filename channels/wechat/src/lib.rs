@@ -21,10 +21,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use metropay_core::channel::{
-    Cadence, CallError, Called, Channel, ChannelFactory, ConfigError, ContractRef, ContractStanding, DeductQuestion,
-    News, NoticeAnswer, NoticeRefused, Paid, PaymentRef, RawNotice, RefundQuestion, RefundStanding, Refunded,
-    ReverseQuestion, Reversed, Setting, SignPage, SignQuestion, Standing,
+    Bills, Cadence, CallError, Called, Channel, ChannelFactory, CodePay, ConfigError, ContractRef, ContractStanding,
+    DeductQuestion, Identity, News, NoticeAnswer, NoticeRefused, Paid, PaymentRef, Product, RawNotice, RefundQuestion,
+    RefundStanding, Refunded, ReverseQuestion, Reversed, Setting, SignPage, SignQuestion, Standing,
 };
+use metropay_core::code::foreign::Looks;
 use metropay_outbound::OutboundSettings;
 
 use crate::call::Gate;
@@ -55,6 +56,7 @@ impl ChannelFactory for WechatFactory {
     const ID: &'static str = "wechat";
     const NAME: &'static str = "微信支付";
     const PAY_TYPE: &'static str = "CT_WECHAT";
+    const PAYMENT_CODE: Option<Looks> = Some(Looks::Wechat);
 
     fn build(&self, config: WechatConfig, setting: Setting) -> Result<Arc<dyn Channel>, ConfigError> {
         let account = config.check()?;
@@ -81,7 +83,19 @@ impl Channel for Wechat {
         format!("wechat:{}:{}", self.account.mch_id, self.account.plan_id)
     }
 
-    fn cadence(&self) -> Cadence {
+    fn code_pay(&self) -> Option<&dyn CodePay> {
+        None
+    }
+
+    fn bills(&self) -> Option<&dyn Bills> {
+        None
+    }
+
+    fn identity(&self) -> Option<&dyn Identity> {
+        None
+    }
+
+    fn cadence(&self, _: Product) -> Cadence {
         let millis = |all: &[u64]| all.iter().map(|ms| Duration::from_millis(*ms)).collect();
         const SECOND: u64 = 1_000;
         const MINUTE: u64 = 60 * SECOND;
@@ -153,7 +167,7 @@ impl Channel for Wechat {
         self.back_standing(&Back::from(question)).await
     }
 
-    fn read_notice(&self, notice: &RawNotice) -> Result<Vec<News>, NoticeRefused> {
+    async fn read_notice(&self, notice: &RawNotice) -> Result<Vec<News>, NoticeRefused> {
         self.read_news(notice)
     }
 

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{AnyFactory, Channel, ChannelFactory, ConfigError, Setting, channel_id};
+use crate::code::foreign::Looks;
 use crate::id::ChannelId;
 
 /// A linked channel, as listed.
@@ -19,6 +20,9 @@ pub struct ChannelSummary {
     pub name: &'static str,
     /// Its name in the merchant API: `CT_WECHAT`.
     pub pay_type: &'static str,
+    /// What its own payment codes look like.
+    #[serde(skip)]
+    pub payment_code: Option<Looks>,
 }
 
 /// A channel that cannot be built.
@@ -75,6 +79,13 @@ impl ChannelRegistry {
         self.factories.get(id.as_str()).map(|factory| factory.summary())
     }
 
+    /// The channel whose own payment codes look like this.
+    pub fn of_code(&self, looks: Looks) -> Option<ChannelId> {
+        let mut all = self.factories.values().map(|factory| factory.summary());
+        all.find(|summary| summary.payment_code == Some(looks))
+            .map(|summary| summary.id)
+    }
+
     /// The JSON schema of an account's configuration, from which consoles build their form.
     pub fn schema(&self, id: &ChannelId) -> Option<Schema> {
         self.factories.get(id.as_str()).map(|factory| factory.schema())
@@ -104,6 +115,7 @@ impl<F: ChannelFactory> AnyFactory for Erased<F> {
             id: channel_id(F::ID),
             name: F::NAME,
             pay_type: F::PAY_TYPE,
+            payment_code: F::PAYMENT_CODE,
         }
     }
 

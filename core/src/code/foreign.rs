@@ -92,16 +92,6 @@ impl Looks {
             Self::Goods | Self::Logistics | Self::DrugTrace | Self::SimCard | Self::IdCard | Self::BankCard => false,
         }
     }
-
-    /// The channel that it could be paid through.
-    pub const fn channel(self) -> Option<&'static str> {
-        match self {
-            Self::Wechat => Some("wechat"),
-            Self::Alipay => Some("alipay"),
-            Self::Unionpay => Some("unionpay"),
-            _ => None,
-        }
-    }
 }
 
 /// A form that belongs to somebody else.
@@ -289,7 +279,6 @@ mod tests {
     fn every_look_is_in_the_registry_and_named_in_both_languages() {
         for form in &FOREIGN {
             assert_ne!(form.looks.zh(), form.looks.en());
-            assert!(form.looks.channel().is_none() || form.looks.is_payment_code());
         }
     }
 }

@@ -50,7 +50,12 @@ pub enum Recognised {
     /// Misread, of another environment, or nothing that is known.
     Malformed,
     /// Somebody else's.
-    Foreign(Looks),
+    Foreign {
+        /// What it looks like.
+        looks: Looks,
+        /// The digits, without what the scan gun added.
+        digits: String,
+    },
 }
 
 impl fmt::Debug for Recognised {
@@ -58,7 +63,7 @@ impl fmt::Debug for Recognised {
         match self {
             Self::Ours(digits) => write!(f, "Ours({})", masked(digits)),
             Self::Malformed => f.write_str("Malformed"),
-            Self::Foreign(looks) => write!(f, "Foreign({looks:?})"),
+            Self::Foreign { looks, .. } => write!(f, "Foreign({looks:?})"),
         }
     }
 }
@@ -101,7 +106,10 @@ impl CodeForm {
                 _ => Recognised::Malformed,
             };
         }
-        foreign::looks_like(text).map_or(Recognised::Malformed, Recognised::Foreign)
+        foreign::looks_like(text).map_or(Recognised::Malformed, |looks| Recognised::Foreign {
+            looks,
+            digits: text.to_owned(),
+        })
     }
 
     fn prefix(&self) -> &str {
@@ -229,7 +237,7 @@ mod tests {
             let span = usize::from(foreign.starts.end() - foreign.starts.start()) + 1;
             let start = usize::from(*foreign.starts.start()) + (round / 7) % span;
             let text = format!("{start:02}{}", random.digits(length - 2));
-            assert!(matches!(form.recognise(&text), Recognised::Foreign(_)), "{text}");
+            assert!(matches!(form.recognise(&text), Recognised::Foreign { .. }), "{text}");
         }
     }
 
@@ -265,13 +273,17 @@ mod tests {
     #[test]
     fn a_lost_digit_is_a_misread_and_a_wallets_code_is_named() {
         assert_eq!(ours().recognise("7711234567890123465"), Recognised::Malformed);
-        assert_eq!(
-            ours().recognise("134567890123456789\r"),
-            Recognised::Foreign(Looks::Wechat)
-        );
+        let wechat = |digits: &str| Recognised::Foreign {
+            looks: Looks::Wechat,
+            digits: digits.to_owned(),
+        };
+        assert_eq!(ours().recognise("134567890123456789\r"), wechat("134567890123456789"));
         assert_eq!(
             ours().recognise("6212345678901234567"),
-            Recognised::Foreign(Looks::Unionpay)
+            Recognised::Foreign {
+                looks: Looks::Unionpay,
+                digits: "6212345678901234567".to_owned()
+            }
         );
     }
 

@@ -1,14 +1,17 @@
 //! Issuing a code, and how it stands.
 
 use crate::clock::Time;
+use crate::code::foreign::Looks;
+use crate::code::form::Recognised;
 use crate::engine::Engine;
 use crate::id::{ChannelId, CodeId, MchId, Uid};
 use crate::limit;
 use crate::payment::Payment;
 use crate::problem::{Code as ProblemCode, Problem};
+use crate::secret::Secret;
 pub use crate::store::code::Model as Code;
 use crate::vault::IndexPurpose;
-use crate::{code::form::Recognised, store, user};
+use crate::{store, user};
 
 /// Codes of one user in a minute, and in a day (China day).
 const PER_MINUTE: u64 = 6;
@@ -101,25 +104,61 @@ pub async fn state(engine: &Engine, uid: &Uid, code_id: &CodeId) -> Result<(Code
     Ok((code, if over { CodeState::Ended } else { CodeState::Waiting }))
 }
 
-/// Recognises what a till scanned, and answers the keyed hash under which such a code is known.
+/// What a till scanned.
+pub(crate) struct Scanned {
+    /// The keyed hash under which it is known.
+    pub(crate) hash: String,
+    /// What it is where it is a channel's own payment code.
+    pub(crate) foreign: Option<Foreign>,
+}
+
+/// A payment code of a linked channel's own App.
+pub(crate) struct Foreign {
+    /// What it looks like.
+    pub(crate) looks: Looks,
+    /// The channel whose code it is.
+    pub(crate) channel: ChannelId,
+    /// Its digits.
+    pub(crate) digits: Secret,
+}
+
+/// Recognises what a till scanned.
 ///
 /// # Errors
-/// `CODE_MALFORMED` for a misread or something that is no payment code, `CODE_FOREIGN` for a channel's own.
-pub(crate) fn scanned_hash(engine: &Engine, mch_id: &MchId, scanned: &str) -> Result<String, Problem> {
-    match engine.rules.recognise(mch_id, scanned) {
-        Recognised::Ours(digits) => Ok(engine.vault.index(IndexPurpose::Code, &digits)),
+/// `CODE_MALFORMED` for a misread or something that is no payment code, `CODE_FOREIGN` for one of a channel that is not
+/// linked.
+pub(crate) fn scanned(engine: &Engine, mch_id: &MchId, text: &str) -> Result<Scanned, Problem> {
+    let hash = |digits: &str| engine.vault.index(IndexPurpose::Code, digits);
+    match engine.rules.recognise(mch_id, text) {
+        Recognised::Ours(digits) => Ok(Scanned {
+            hash: hash(&digits),
+            foreign: None,
+        }),
         Recognised::Malformed => Err(Problem::new(ProblemCode::CodeMalformed)),
-        Recognised::Foreign(looks) => {
-            let code = if looks.is_payment_code() {
-                ProblemCode::CodeForeign
-            } else {
-                ProblemCode::CodeMalformed
-            };
-            Err(Problem::new(code)
-                .fact("looks_like", looks.en())
-                .fact("looks_like_zh", looks.zh()))
+        Recognised::Foreign { looks, digits } => {
+            let channel = engine.channels.of_code(looks).ok_or_else(|| foreign(looks))?;
+            Ok(Scanned {
+                hash: hash(&digits),
+                foreign: Some(Foreign {
+                    looks,
+                    channel,
+                    digits: Secret::from(digits),
+                }),
+            })
         }
     }
+}
+
+/// The refusal of somebody else's code, with what it is.
+pub(crate) fn foreign(looks: Looks) -> Problem {
+    let code = if looks.is_payment_code() {
+        ProblemCode::CodeForeign
+    } else {
+        ProblemCode::CodeMalformed
+    };
+    Problem::new(code)
+        .fact("looks_like", looks.en())
+        .fact("looks_like_zh", looks.zh())
 }
 
 /// Whose code this is (P4). Reads the code and nothing else; it stays alive.
@@ -127,9 +166,12 @@ pub(crate) fn scanned_hash(engine: &Engine, mch_id: &MchId, scanned: &str) -> Re
 /// # Errors
 /// `CODE_MALFORMED`, `CODE_FOREIGN`, `CODE_INVALID`, `CODE_ACCOUNT_CLOSED`.
 pub async fn whose(engine: &Engine, mch_id: &MchId, scanned: &str) -> Result<Uid, Problem> {
-    let hash = scanned_hash(engine, mch_id, scanned)?;
+    let scanned = self::scanned(engine, mch_id, scanned)?;
+    if let Some(other) = scanned.foreign {
+        return Err(foreign(other.looks));
+    }
     let db = engine.db.read();
-    let code = store::code::newest_by_hash(db, &hash).await?;
+    let code = store::code::newest_by_hash(db, &scanned.hash).await?;
     let code = code.ok_or_else(|| Problem::new(ProblemCode::CodeInvalid))?;
     let used = store::payment::by_code(db, &code.code_id).await?;
     let ours = used.as_ref().is_some_and(|payment| payment.mch_id == *mch_id);

@@ -61,7 +61,7 @@ pub async fn receive(
         .filter(|account| ours && account.channel == *channel);
     let Some(account) = account else { return Ok(None) };
     let adapter = engine.adapter(&account).await?;
-    let news = match adapter.read_notice(&raw) {
+    let news = match adapter.read_notice(&raw).await {
         Ok(news) => news,
         Err(refused) => {
             refuse(engine, &account, &refused).await?;
@@ -149,7 +149,7 @@ async fn again(engine: &Engine, notice: &Notice) -> Result<(), Problem> {
         body: kept.body.into_bytes(),
         received_at: notice.received_at,
     };
-    match engine.adapter(&account).await?.read_notice(&raw) {
+    match engine.adapter(&account).await?.read_notice(&raw).await {
         Ok(news) => {
             apply(engine, &account, &notice.notice_id, notice.tries, news).await;
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::StreamExt;
 
 use super::{News, Payment, PaymentState, settle};
-use crate::channel::{Cadence, Channel, Hint, Refusal, Standing};
+use crate::channel::{Cadence, Channel, Hint, Product, Refusal, Standing};
 use crate::clock::Time;
 use crate::engine::Engine;
 use crate::payment::reference;
@@ -47,7 +47,7 @@ pub async fn complete(engine: &Engine, payment: &Payment) -> Result<Payment, Pro
     let channel = engine.adapter_of(&payment.account_id).await?;
     let answer = channel.query_payment(&reference(payment)).await;
     let now = engine.clock.now();
-    let cadence = cadence(engine, &*channel);
+    let cadence = cadence(engine, &*channel, payment.product);
     match &answer {
         Ok(standing) => {
             if let Some(news) = News::from_standing(standing) {
@@ -81,8 +81,8 @@ pub async fn complete(engine: &Engine, payment: &Payment) -> Result<Payment, Pro
 }
 
 /// The channel's cadence, with the operator's own times where he set them.
-pub(crate) fn cadence(engine: &Engine, channel: &dyn Channel) -> Cadence {
-    let mut cadence = channel.cadence();
+pub(crate) fn cadence(engine: &Engine, channel: &dyn Channel, product: Product) -> Cadence {
+    let mut cadence = channel.cadence(product);
     if let Some(after) = engine.caps.revoke_after {
         cadence.revoke_after = after;
     }

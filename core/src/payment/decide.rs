@@ -1,12 +1,13 @@
 //! The decision before any money moves: pure, from facts that were loaded at once.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::PayAsk;
 use crate::clock::Time;
+use crate::code::foreign::Looks;
 use crate::engine::Caps;
 use crate::id::{AccountId, ChannelId, CodeId, ContractNo, MandateId, Uid};
-use crate::merchant::MerchantFile;
+use crate::merchant::{ChannelAccount, MerchantFile};
 use crate::money::Fen;
 use crate::problem::{Code, Problem};
 use crate::rules::{FeeQuestion, RouteQuestion, Rules, Way};
@@ -16,15 +17,22 @@ use crate::store::user::UserState;
 /// Go: by this way, at this fee.
 #[derive(Debug, Clone)]
 pub(super) struct Decision {
-    pub code_id: CodeId,
-    pub uid: Uid,
+    /// Who pays, on which consent; nothing where the channel's own payment code was scanned.
+    pub payer: Option<Payer>,
     pub channel: ChannelId,
     pub account: AccountId,
+    pub fee: Fen,
+    pub pins: String,
+}
+
+/// A user of ours who pays with a code of ours, on a mandate.
+#[derive(Debug, Clone)]
+pub(super) struct Payer {
+    pub code_id: CodeId,
+    pub uid: Uid,
     pub mandate: MandateId,
     pub contract: ContractNo,
     pub handle_sealed: String,
-    pub fee: Fen,
-    pub pins: String,
 }
 
 /// Not: with what the App must be told, where it must.
@@ -58,9 +66,7 @@ pub(super) fn decide(
     let code = facts.first().ok_or_else(|| Problem::new(Code::CodeInvalid))?;
     let facts = facts.iter().filter(|row| row.code_id == code.code_id);
     alive(code, shop, now)?;
-    if ask.total_fee > caps.per_payment {
-        return Err(Problem::new(Code::LimitExceeded).fact("limit", "per_payment").into());
-    }
+    within_cap(ask, caps)?;
     let usable: Vec<&Facts> = facts.filter(|row| usable(row, shop, now)).collect();
     let question = RouteQuestion {
         mch_id: shop.merchant.mch_id.clone(),
@@ -82,32 +88,71 @@ pub(super) fn decide(
             chosen: code.method.clone().or(code.preferred.clone()),
         });
     };
-    let agreed_rate = u32::try_from(shop.merchant.fee_rate).unwrap_or(0);
-    let fee_question = FeeQuestion {
-        mch_id: shop.merchant.mch_id.clone(),
-        channel: way.channel.clone(),
-        amount: ask.total_fee,
-        agreed_rate,
-    };
-    let fee = rules.fee(&fee_question).map_err(rule_error)?;
-    if fee.answer > ask.total_fee {
-        return Err(Problem::new(Code::RuleError).into());
-    }
+    let (fee, fee_pin) = fee(ask, shop, &way.channel, rules)?;
     let pins = json!({
         "route": { "version": route.version, "question": question, "answer": route.answer },
-        "fee": { "version": fee.version, "question": fee_question, "answer": fee.answer },
+        "fee": fee_pin,
     });
     Ok(Decision {
-        code_id: row.code_id.clone(),
-        uid: row.uid.clone(),
+        payer: Some(Payer {
+            code_id: row.code_id.clone(),
+            uid: row.uid.clone(),
+            mandate: way.mandate,
+            contract,
+            handle_sealed: handle,
+        }),
         channel: way.channel,
         account: way.account,
-        mandate: way.mandate,
-        contract,
-        handle_sealed: handle,
-        fee: fee.answer,
+        fee,
         pins: pins.to_string(),
     })
+}
+
+/// Decides about a channel's own payment code: the code itself names the channel, `account` is the merchant's with it.
+pub(super) fn decide_foreign(
+    ask: &PayAsk,
+    shop: &MerchantFile,
+    account: &ChannelAccount,
+    looks: Looks,
+    rules: &dyn Rules,
+    caps: &Caps,
+) -> Result<Decision, Problem> {
+    within_cap(ask, caps)?;
+    let (fee, fee_pin) = fee(ask, shop, &account.channel, rules)?;
+    let pins = json!({
+        "route": { "version": "payment-code-1", "question": { "looks_like": looks }, "answer": account.account_id },
+        "fee": fee_pin,
+    });
+    Ok(Decision {
+        payer: None,
+        channel: account.channel.clone(),
+        account: account.account_id.clone(),
+        fee,
+        pins: pins.to_string(),
+    })
+}
+
+fn within_cap(ask: &PayAsk, caps: &Caps) -> Result<(), Problem> {
+    if ask.total_fee > caps.per_payment {
+        return Err(Problem::new(Code::LimitExceeded).fact("limit", "per_payment"));
+    }
+    Ok(())
+}
+
+/// The platform's fee, and what is pinned of how it came about.
+fn fee(ask: &PayAsk, shop: &MerchantFile, channel: &ChannelId, rules: &dyn Rules) -> Result<(Fen, Value), Problem> {
+    let question = FeeQuestion {
+        mch_id: shop.merchant.mch_id.clone(),
+        channel: channel.clone(),
+        amount: ask.total_fee,
+        agreed_rate: u32::try_from(shop.merchant.fee_rate).unwrap_or(0),
+    };
+    let fee = rules.fee(&question).map_err(rule_error)?;
+    if fee.answer > ask.total_fee {
+        return Err(Problem::new(Code::RuleError));
+    }
+    let pin = json!({ "version": fee.version, "question": question, "answer": fee.answer });
+    Ok((fee.answer, pin))
 }
 
 /// Whether the code may still be used. Unknown, expired and superseded are told alike, so that guessing learns nothing; a

@@ -7,6 +7,7 @@
 pub mod complete;
 mod decide;
 pub mod find;
+mod foreign;
 mod open;
 pub mod pay;
 pub mod query;
@@ -15,7 +16,7 @@ mod send;
 pub mod settle;
 mod state;
 
-use crate::id::{OutRequestNo, PayNo, StoreId};
+use crate::id::{OutRequestNo, PayNo, StoreId, Uid};
 use crate::money::Fen;
 pub use crate::store::payment::{Model as Payment, PaymentState, ReversalMark};
 pub(crate) use send::reference;
@@ -36,6 +37,12 @@ pub struct PayAsk {
     pub extra_data: Option<String>,
     /// At which store.
     pub store_id: StoreId,
+}
+
+/// Where those wait who want to know how a payment ends: at its user, or at the payment itself where no user of ours pays.
+pub(crate) fn topic(payment: &Payment) -> Uid {
+    let itself = || Uid(format!("!{}", payment.pay_no));
+    payment.uid.clone().unwrap_or_else(itself)
 }
 
 /// How a merchant names an order: by its own number, by ours, or by both (which must agree).

@@ -3,7 +3,8 @@
 use serde_json::json;
 
 use super::decide::Decision;
-use super::{PayAsk, Payment, PaymentState, ReversalMark};
+use super::{PayAsk, Payment, PaymentState, ReversalMark, topic};
+use crate::channel::Product;
 use crate::engine::Engine;
 use crate::event::{self, EventKind};
 use crate::id::{MchId, PayNo};
@@ -34,14 +35,16 @@ pub(super) async fn open(
     let payment = compose(engine, mch_id, ask, code_hash, decision);
     let tx = engine.db.begin().await?;
     let cap = engine.caps.per_user_day;
-    if !store::spend::add(&tx, &payment.uid, payment.day, payment.amount, cap).await? {
-        tx.rollback().await?;
-        return Err(Problem::new(Code::LimitExceeded).fact("limit", "per_user_day"));
-    }
-    // The first write has made this transaction the only one that writes: what stands now stands until it ends.
-    if !still_stands(&store::payment::facts(&tx, &payment.code_hash, mch_id).await?, &payment) {
-        tx.rollback().await?;
-        return Ok(Opened::Overtaken);
+    if let Some(uid) = &payment.uid {
+        if !store::spend::add(&tx, uid, payment.day, payment.amount, cap).await? {
+            tx.rollback().await?;
+            return Err(Problem::new(Code::LimitExceeded).fact("limit", "per_user_day"));
+        }
+        // The first write has made this transaction the only one that writes: what stands now stands until it ends.
+        if !still_stands(&store::payment::facts(&tx, &payment.code_hash, mch_id).await?, &payment) {
+            tx.rollback().await?;
+            return Ok(Opened::Overtaken);
+        }
     }
     let no = Some(payment.pay_no.clone());
     let written = async {
@@ -57,10 +60,12 @@ pub(super) async fn open(
         Err(error) => return Err(error.into()),
     }
     // The use of one code ends whatever else of the user's could still be scanned.
-    store::code::end(&tx, &payment.uid, None, payment.created_at).await?;
+    if let Some(uid) = &payment.uid {
+        store::code::end(&tx, uid, None, payment.created_at).await?;
+    }
     event::about_payment(&tx, EventKind::PaymentPlaced, &payment, json!({}), payment.created_at).await?;
     tx.commit().await?;
-    engine.live.wake(&payment.uid);
+    engine.live.wake(&topic(&payment));
     tracing::info!(payment = %payment.pay_no, merchant = %mch_id, channel = %payment.channel, amount_fen = payment.amount.get(),
         "payment {} of {} fen placed at {}", payment.pay_no, payment.amount, payment.channel);
     Ok(Opened::Fresh(Box::new(payment)))
@@ -70,28 +75,35 @@ pub(super) async fn open(
 /// carry nothing (INV-19, INV-22).
 fn still_stands(facts: &[Facts], payment: &Payment) -> bool {
     facts.iter().any(|row| {
-        row.code_id == payment.code_id
+        Some(&row.code_id) == payment.code_id.as_ref()
             && row.used_by.is_none()
             && row.ended_at.is_none()
             && row.user_status == UserState::Active
-            && row.mandate_id.as_ref() == Some(&payment.mandate_id)
+            && row.mandate_id == payment.mandate_id
     })
 }
 
 fn compose(engine: &Engine, mch_id: &MchId, ask: PayAsk, code_hash: String, decision: Decision) -> Payment {
     let now = engine.clock.now();
+    let payer = decision.payer;
+    let product = if payer.is_some() {
+        Product::Mandate
+    } else {
+        Product::PaymentCode
+    };
     Payment {
         pay_no: PayNo::fresh(&*engine.clock, &*engine.random),
         mch_id: mch_id.clone(),
         out_request_no: ask.out_request_no,
         store_id: ask.store_id,
-        uid: decision.uid,
-        code_id: decision.code_id,
+        product,
+        uid: payer.as_ref().map(|payer| payer.uid.clone()),
+        code_id: payer.as_ref().map(|payer| payer.code_id.clone()),
         code_hash,
         channel: decision.channel,
         account_id: decision.account,
-        mandate_id: decision.mandate,
-        contract_no: decision.contract,
+        mandate_id: payer.as_ref().map(|payer| payer.mandate.clone()),
+        contract_no: payer.map(|payer| payer.contract),
         body: ask.body,
         extra_data: ask.extra_data,
         amount: ask.total_fee,

@@ -6,9 +6,10 @@ use serde_json::json;
 
 use super::decide::{No, decide};
 use super::open::{Opened, open};
-use super::send::send;
-use super::{PayAsk, Payment, PaymentState};
+use super::send::{With, send};
+use super::{PayAsk, Payment, PaymentState, foreign, topic};
 use crate::code;
+use crate::code::issue::Scanned;
 use crate::engine::Engine;
 use crate::event::{self, EventKind};
 use crate::id::{ChannelId, CodeId, MchId, Uid};
@@ -27,23 +28,27 @@ const DECISIONS_MAX: usize = 3;
 /// A [`Problem`] when nothing was deducted and nothing will be, by this number or at all.
 pub async fn pay(engine: &Arc<Engine>, mch_id: &MchId, ask: PayAsk) -> Result<Payment, Problem> {
     let shop = shop(engine, mch_id).await?;
-    let scanned = code::issue::scanned_hash(engine, mch_id, &ask.qrcode);
+    let scanned = code::issue::scanned(engine, mch_id, &ask.qrcode);
     if let Err(problem) = store_in_use(&shop, &ask) {
-        return refuse(engine, &shop, &ask, scanned.ok().as_deref(), No::Refused(problem)).await;
+        return refuse(engine, &shop, &ask, scanned.ok().as_ref(), No::Refused(problem)).await;
     }
-    let code_hash = match scanned {
-        Ok(code_hash) => code_hash,
+    let scanned = match scanned {
+        Ok(scanned) => scanned,
         Err(problem) => return refuse(engine, &shop, &ask, None, No::Refused(problem)).await,
     };
-    match place(engine, &shop, &ask, &code_hash).await {
-        Ok((payment, handle_sealed)) => answer_in_time(engine, payment, Some(handle_sealed)).await,
-        Err(no) => refuse(engine, &shop, &ask, Some(&code_hash), no).await,
+    let placed = match &scanned.foreign {
+        None => place(engine, &shop, &ask, &scanned.hash).await,
+        Some(code) => foreign::place(engine, &shop, &ask, &scanned.hash, code).await,
+    };
+    match placed {
+        Ok((payment, with)) => answer_in_time(engine, payment, with).await,
+        Err(no) => refuse(engine, &shop, &ask, Some(&scanned), no).await,
     }
 }
 
-/// Decides and writes down; answers the payment, and the handle that its deduction must name. What ended between the two is
+/// Decides and writes down; answers the payment, and with what its channel is to be called. What ended between the two is
 /// decided anew.
-async fn place(engine: &Engine, shop: &MerchantFile, ask: &PayAsk, code_hash: &str) -> Result<(Payment, String), No> {
+async fn place(engine: &Engine, shop: &MerchantFile, ask: &PayAsk, code_hash: &str) -> Result<(Payment, With), No> {
     let mch_id = &shop.merchant.mch_id;
     for _ in 0..DECISIONS_MAX {
         let facts = store::payment::facts(engine.db.read(), code_hash, mch_id).await;
@@ -51,11 +56,11 @@ async fn place(engine: &Engine, shop: &MerchantFile, ask: &PayAsk, code_hash: &s
         let decision = decide(ask, shop, &facts, &*engine.rules, &engine.caps, engine.clock.now())?;
         fail::fail_point!("K1");
 
-        let handle_sealed = decision.handle_sealed.clone();
+        let with = With::Contract(decision.payer.as_ref().map(|payer| payer.handle_sealed.clone()));
         match open(engine, mch_id, ask.clone(), code_hash.to_owned(), decision).await? {
             Opened::Fresh(payment) => {
                 fail::fail_point!("K2");
-                return Ok((*payment, handle_sealed));
+                return Ok((*payment, with));
             }
             // Somebody was faster: with this very number, or with this code.
             Opened::Taken => return Err(No::Refused(code_taken(engine, mch_id, &facts).await?)),
@@ -80,13 +85,13 @@ fn store_in_use(shop: &MerchantFile, ask: &PayAsk) -> Result<(), Problem> {
     }
 }
 
-/// A refusal counts only for a new number: one that was used before answers what became of it. `code_hash` is nothing
-/// where no code of ours was scanned.
+/// A refusal counts only for a new number: one that was used before answers what became of it. `scanned` is nothing where
+/// no payment code was.
 async fn refuse(
     engine: &Arc<Engine>,
     shop: &MerchantFile,
     ask: &PayAsk,
-    code_hash: Option<&str>,
+    scanned: Option<&Scanned>,
     no: No,
 ) -> Result<Payment, Problem> {
     let mch_id = &shop.merchant.mch_id;
@@ -99,7 +104,7 @@ async fn refuse(
             engine,
             payment.ok_or_else(|| Problem::new(Code::Internal))?,
             ask,
-            code_hash,
+            scanned,
         )
         .await;
     }
@@ -117,8 +122,9 @@ async fn repeat(
     engine: &Arc<Engine>,
     payment: Payment,
     ask: &PayAsk,
-    code_hash: Option<&str>,
+    scanned: Option<&Scanned>,
 ) -> Result<Payment, Problem> {
+    let code_hash = scanned.map(|scanned| scanned.hash.as_str());
     let differs = [
         ("total_fee", payment.amount != ask.total_fee),
         ("qrcode", code_hash != Some(payment.code_hash.as_str())),
@@ -140,20 +146,20 @@ async fn repeat(
         let payment = store::payment::find(engine.db.write(), &payment.pay_no)
             .await?
             .unwrap_or(payment);
-        return answer_in_time(engine, payment, None).await;
+        let with = match scanned.and_then(|scanned| scanned.foreign.as_ref()) {
+            Some(code) => With::Code(code.digits.clone()),
+            None => With::Contract(None),
+        };
+        return answer_in_time(engine, payment, with).await;
     }
     wait_for_end(engine, payment).await
 }
 
 /// Sends in the background, so that a till that hangs up cannot stop it half way, and answers when it has ended or when
 /// the till's time is over.
-async fn answer_in_time(
-    engine: &Arc<Engine>,
-    payment: Payment,
-    handle_sealed: Option<String>,
-) -> Result<Payment, Problem> {
+async fn answer_in_time(engine: &Arc<Engine>, payment: Payment, with: With) -> Result<Payment, Problem> {
     let pay_no = payment.pay_no.clone();
-    let sending = tokio::spawn(send(Arc::clone(engine), payment, handle_sealed));
+    let sending = tokio::spawn(send(Arc::clone(engine), payment, with));
     if let Ok(Ok(Err(problem))) = tokio::time::timeout(engine.caps.till_wait, sending).await {
         // The payment stands; whatever went wrong, the completer finds out how it ends.
         tracing::error!(payment = %pay_no, error = %problem, "sending payment {pay_no} broke off: {problem}");
@@ -165,7 +171,7 @@ async fn answer_in_time(
 
 /// Somebody else is sending it: waits for the end as long as a till waits.
 async fn wait_for_end(engine: &Engine, payment: Payment) -> Result<Payment, Problem> {
-    let mut news = engine.live.listen(&payment.uid);
+    let mut news = engine.live.listen(&topic(&payment));
     let deadline = tokio::time::Instant::now() + engine.caps.till_wait;
     loop {
         let present = store::payment::find(engine.db.write(), &payment.pay_no).await?;

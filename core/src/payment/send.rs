@@ -7,11 +7,12 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::Instant;
 
-use super::{News, Payment, PaymentState, settle};
-use crate::channel::{CallError, DeductQuestion, Hint, Outcome, PaymentRef, Refusal};
+use super::{News, Payment, PaymentState, settle, topic};
+use crate::channel::{CallError, CodePayQuestion, DeductQuestion, Hint, Outcome, PaymentRef, Refusal};
 use crate::engine::Engine;
 use crate::mandate;
 use crate::problem::{Code, Problem};
+use crate::secret::Secret;
 use crate::store;
 use crate::vault::Place;
 
@@ -23,6 +24,7 @@ const LONGEST: Duration = Duration::from_secs(5);
 /// How a channel is asked about a payment.
 pub(crate) fn reference(payment: &Payment) -> PaymentRef {
     PaymentRef {
+        product: payment.product,
         no: payment.pay_no.clone(),
         at: payment.created_at,
         amount: payment.amount,
@@ -30,27 +32,39 @@ pub(crate) fn reference(payment: &Payment) -> PaymentRef {
     }
 }
 
+/// With what a channel is called.
+#[derive(Debug)]
+pub(super) enum With {
+    /// The contract's handle, sealed; nothing where it must be looked up.
+    Contract(Option<String>),
+    /// The payment code of the channel's own that was scanned. It is kept nowhere else.
+    Code(Secret),
+}
+
 /// Calls the channel, outside any transaction, and passes what it says through the gate.
-pub(super) async fn send(engine: Arc<Engine>, payment: Payment, handle_sealed: Option<String>) -> Result<(), Problem> {
-    let handle = handle(&engine, &payment, handle_sealed).await?;
-    let question = DeductQuestion {
-        no: payment.pay_no.clone(),
-        at: payment.created_at,
-        amount: payment.amount,
-        body: payment.body.clone(),
-        store: payment.store_id.0.clone(),
-        contract_handle: handle,
-    };
+pub(super) async fn send(engine: Arc<Engine>, payment: Payment, with: With) -> Result<(), Problem> {
     let channel = engine.adapter_of(&payment.account_id).await?;
     // A notification may overtake the answer: who begins to listen only afterwards misses it.
-    let wakes = engine.live.listen(&payment.uid);
-    let called = channel.deduct(&question).await;
+    let wakes = engine.live.listen(&topic(&payment));
+    let called = match with {
+        With::Contract(sealed) => {
+            let handle = handle(&engine, &payment, sealed).await?;
+            channel.deduct(&deduction(&payment, handle)).await
+        }
+        With::Code(code) => match channel.code_pay() {
+            Some(product) => product.pay_by_code(&code_payment(&payment, code)).await,
+            // The account was set up anew in the meantime; whoever called it before is asked about.
+            None => Err(CallError::NotSent("the account has no payment-code product".to_owned())),
+        },
+    };
     fail::fail_point!("K4");
     let news = match called {
         Ok(Outcome::Done(paid)) => Some(News::Paid(paid)),
         Ok(Outcome::Refused(refusal)) => {
             if refusal.hint == Hint::ContractGone {
-                mandate::recheck(&engine, &payment.contract_no).await;
+                if let Some(contract_no) = &payment.contract_no {
+                    mandate::recheck(&engine, contract_no).await;
+                }
             }
             Some(News::Failed(refusal))
         }
@@ -69,6 +83,28 @@ pub(super) async fn send(engine: Arc<Engine>, payment: Payment, handle_sealed: O
     }
 }
 
+fn deduction(payment: &Payment, contract_handle: String) -> DeductQuestion {
+    DeductQuestion {
+        no: payment.pay_no.clone(),
+        at: payment.created_at,
+        amount: payment.amount,
+        body: payment.body.clone(),
+        store: payment.store_id.0.clone(),
+        contract_handle,
+    }
+}
+
+fn code_payment(payment: &Payment, code: Secret) -> CodePayQuestion {
+    CodePayQuestion {
+        no: payment.pay_no.clone(),
+        at: payment.created_at,
+        amount: payment.amount,
+        body: payment.body.clone(),
+        store: payment.store_id.0.clone(),
+        code,
+    }
+}
+
 fn unreachable(why: String) -> Refusal {
     Refusal {
         code: "CHANNEL_UNREACHABLE".to_owned(),
@@ -79,10 +115,14 @@ fn unreachable(why: String) -> Refusal {
 
 /// The handle that the deduction must name.
 async fn handle(engine: &Engine, payment: &Payment, sealed: Option<String>) -> Result<String, Problem> {
+    let contract_no = payment
+        .contract_no
+        .as_ref()
+        .ok_or_else(|| Problem::new(Code::Internal))?;
     let sealed = match sealed {
         Some(sealed) => sealed,
         None => {
-            let contract = store::contract::find(engine.db.read(), &payment.contract_no).await?;
+            let contract = store::contract::find(engine.db.read(), contract_no).await?;
             contract
                 .and_then(|contract| contract.handle_sealed)
                 .ok_or_else(|| Problem::new(Code::Internal))?
@@ -91,7 +131,7 @@ async fn handle(engine: &Engine, payment: &Payment, sealed: Option<String>) -> R
     let place = Place {
         table: "contract",
         column: "handle_sealed",
-        row: payment.contract_no.as_str(),
+        row: contract_no.as_str(),
     };
     engine.unseal(place, &sealed)
 }
@@ -101,7 +141,7 @@ async fn handle(engine: &Engine, payment: &Payment, sealed: Option<String>) -> R
 async fn ask_until_known(engine: &Engine, payment: &Payment, mut wakes: Receiver<()>) -> Result<(), Problem> {
     let channel = engine.adapter_of(&payment.account_id).await?;
     let deadline = Instant::now() + engine.caps.till_wait;
-    let cadence = channel.cadence().payment;
+    let cadence = channel.cadence(payment.product).payment;
     let mut waits = cadence
         .iter()
         .chain(std::iter::repeat(cadence.last().unwrap_or(&LONGEST)));

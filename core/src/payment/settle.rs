@@ -24,7 +24,7 @@ pub async fn settle(engine: &Engine, pay_no: &PayNo, news: &News) -> Result<Paym
     let payment = settle_in(&tx, pay_no, news, engine.clock.now(), engine).await?;
     fail::fail_point!("K4b");
     tx.commit().await?;
-    engine.live.wake(&payment.uid);
+    engine.live.wake(&super::topic(&payment));
     Ok(payment)
 }
 
@@ -94,7 +94,9 @@ async fn end(
     if !store::payment::end(tx, &payment.pay_no, end).await? {
         return Ok(());
     }
-    store::spend::release(tx, &payment.uid, payment.day, payment.amount).await?;
+    if let Some(uid) = &payment.uid {
+        store::spend::release(tx, uid, payment.day, payment.amount).await?;
+    }
     let kind = if state == PaymentState::Failed {
         EventKind::PaymentFailed
     } else {

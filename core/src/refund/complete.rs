@@ -43,7 +43,7 @@ pub(super) async fn send(engine: &Engine, payment: &Payment, refund: &Refund) ->
         return Ok(());
     }
     let deadline = tokio::time::Instant::now() + PATIENCE;
-    for wait in channel.cadence().refund {
+    for wait in channel.cadence(payment.product).refund {
         let next = tokio::time::Instant::now() + wait.max(Duration::from_millis(50));
         if next >= deadline {
             break;
@@ -66,7 +66,10 @@ pub async fn complete(engine: &Engine, refund: &Refund) -> Result<(), Problem> {
     }
     let payment = payment::find::by_number(engine, &refund.pay_no).await?;
     let channel = engine.adapter_of(&payment.account_id).await?;
-    let next = engine.clock.now().plus(next_wait(refund, &channel.cadence()));
+    let next = engine
+        .clock
+        .now()
+        .plus(next_wait(refund, &channel.cadence(payment.product)));
     store::refund::look_again(engine.db.write(), &refund.refund_no, next).await?;
     if refund.kind == RefundKind::Compensation
         && let Some(reversal) = store::reversal::of_payment(engine.db.write(), &refund.pay_no).await?

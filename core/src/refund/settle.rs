@@ -11,7 +11,7 @@ use crate::engine::Engine;
 use crate::event::{self, EventKind};
 use crate::id::RefundNo;
 use crate::ledger;
-use crate::payment::Payment;
+use crate::payment::{self, Payment};
 use crate::problem::{Code, Problem};
 use crate::store;
 
@@ -54,7 +54,7 @@ pub async fn settle(engine: &Engine, refund_no: &RefundNo, news: &RefundNews) ->
     fail::fail_point!("R3b");
     let refund = find(&tx, refund_no).await?;
     tx.commit().await?;
-    engine.live.wake(&payment.uid);
+    engine.live.wake(&payment::topic(&payment));
     Ok(refund)
 }
 

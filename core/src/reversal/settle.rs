@@ -12,7 +12,7 @@ use crate::event::{self, EventKind};
 use crate::ledger;
 use crate::money::Fen;
 use crate::payment::settle::settle_in;
-use crate::payment::{News, Payment, PaymentState, reference};
+use crate::payment::{News, Payment, PaymentState, reference, topic};
 use crate::problem::{Code, Problem};
 use crate::store;
 
@@ -34,7 +34,7 @@ pub(super) async fn settle(engine: &Engine, reversal: &Reversal, outcome: Outcom
     };
     fail::fail_point!("V4b");
     tx.commit().await?;
-    engine.live.wake(&payment.uid);
+    engine.live.wake(&topic(&payment));
     Ok(ended)
 }
 
@@ -78,7 +78,9 @@ async fn money_back(
     }
     if finish(tx, reversal, ReversalResult::MoneyBack, channel_no, now).await? {
         ledger::post::reversal(tx, &paid_payment, now).await?;
-        store::spend::release(tx, &payment.uid, payment.day, payment.amount).await?;
+        if let Some(uid) = &payment.uid {
+            store::spend::release(tx, uid, payment.day, payment.amount).await?;
+        }
         event::about_payment(tx, EventKind::PaymentReversed, payment, json!({}), now).await?;
     }
     Ok(true)

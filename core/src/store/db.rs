@@ -72,6 +72,15 @@ impl Db {
         self.read.begin().await
     }
 
+    /// Closes all connections: on the embedded database what stands in the write-ahead log is in the file afterwards.
+    ///
+    /// # Errors
+    /// When a connection does not close.
+    pub async fn close(&self) -> Result<(), DbErr> {
+        self.read.close_by_ref().await?;
+        self.write.close_by_ref().await
+    }
+
     /// Whether the database answers.
     ///
     /// # Errors

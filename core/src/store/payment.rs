@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::contract::MandateState;
 use super::user::UserState;
 use super::{code, contract, mandate, preference, user};
-use crate::channel::{Hint, Paid, Refusal};
+use crate::channel::{Hint, Paid, Product, Refusal};
 use crate::clock::{Day, Time};
 use crate::id::{AccountId, ChannelId, CodeId, ContractNo, MandateId, MchId, OutRequestNo, PayNo, StoreId, Uid};
 use crate::money::Fen;
@@ -63,20 +63,22 @@ pub struct Model {
     pub out_request_no: OutRequestNo,
     /// At which store.
     pub store_id: StoreId,
-    /// Who pays.
-    pub uid: Uid,
-    /// With which code; unique, so a code is used once, ever.
-    pub code_id: CodeId,
+    /// By which product of the channel.
+    pub product: Product,
+    /// Who pays; nothing where the payer is known to the channel alone.
+    pub uid: Option<Uid>,
+    /// With which code of ours; unique, so a code is used once, ever.
+    pub code_id: Option<CodeId>,
     /// Keyed hash of the digits that the till sent, to tell a repeat from a conflict.
     pub code_hash: String,
     /// Through which channel.
     pub channel: ChannelId,
     /// Through which account.
     pub account_id: AccountId,
-    /// By which mandate.
-    pub mandate_id: MandateId,
+    /// By which mandate, where it was deducted on one.
+    pub mandate_id: Option<MandateId>,
     /// On which contract.
-    pub contract_no: ContractNo,
+    pub contract_no: Option<ContractNo>,
     /// What is bought, in the merchant's words.
     pub body: String,
     /// The merchant's remark.

@@ -74,9 +74,10 @@ pub(super) struct OrderData {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub pay_err_desc: Option<&'static str>,
-    /// App 唯一 ID (the user)
+    /// App 唯一 ID；顾客出示的是支付渠道自己的付款码时不返回 (the user; absent where the channel's own payment code was scanned)
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "10000001")]
-    pub uid: String,
+    pub uid: Option<String>,
     /// 支付方式：CT_WECHAT 微信，CT_ALIPAY 支付宝，CT_UNION 银联 (the channel)
     #[schema(value_type = String, example = "CT_WECHAT")]
     pub pay_type: &'static str,
@@ -108,7 +109,7 @@ impl OrderData {
             pay_err_desc: failed.then(|| err_desc::of(&payment, language)),
             pay_type: pay_type(engine, &payment.channel)?,
             pay_out_trade_no: payment.pay_no.0,
-            uid: payment.uid.0,
+            uid: payment.uid.map(|uid| uid.0),
             pay_type_trade_no: payment.channel_no.filter(|_| known).unwrap_or_default(),
         })
     }

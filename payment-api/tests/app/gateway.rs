@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use metropay_core::channel::{
-    Cadence, CallError, Called, Channel, ChannelFactory, ConfigError, ContractKey, ContractRef, ContractStanding,
-    DeductQuestion, EndedBy, Hint, News, NoticeAnswer, NoticeRefused, Outcome, Paid, PaymentRef, RawNotice,
-    RefundQuestion, RefundStanding, Refunded, Refusal, ReverseQuestion, Reversed, Setting, SignPage, SignQuestion,
-    SignedContract, Standing,
+    Bills, Cadence, CallError, Called, Channel, ChannelFactory, CodePay, ConfigError, ContractKey, ContractRef,
+    ContractStanding, DeductQuestion, EndedBy, Hint, Identity, News, NoticeAnswer, NoticeRefused, Outcome, Paid,
+    PaymentRef, Product, RawNotice, RefundQuestion, RefundStanding, Refunded, Refusal, ReverseQuestion, Reversed,
+    Setting, SignPage, SignQuestion, SignedContract, Standing,
 };
+use metropay_core::code::foreign::Looks;
 use metropay_core::id::{ContractNo, PayNo};
 use metropay_core::money::Fen;
 use serde_json::{Value, json};
@@ -138,6 +139,7 @@ impl ChannelFactory for Redirecting {
     const ID: &'static str = "redirecting";
     const NAME: &'static str = "跳转支付";
     const PAY_TYPE: &'static str = "CT_REDIRECTING";
+    const PAYMENT_CODE: Option<Looks> = None;
 
     fn build(&self, _: Self::Config, setting: Setting) -> Result<Arc<dyn Channel>, ConfigError> {
         Ok(account(&self.0, setting, false))
@@ -149,6 +151,7 @@ impl ChannelFactory for Posting {
     const ID: &'static str = "posting";
     const NAME: &'static str = "表单支付";
     const PAY_TYPE: &'static str = "CT_POSTING";
+    const PAYMENT_CODE: Option<Looks> = None;
 
     fn build(&self, _: Self::Config, setting: Setting) -> Result<Arc<dyn Channel>, ConfigError> {
         Ok(account(&self.0, setting, true))
@@ -177,7 +180,19 @@ impl Channel for Account {
         }
     }
 
-    fn cadence(&self) -> Cadence {
+    fn code_pay(&self) -> Option<&dyn CodePay> {
+        None
+    }
+
+    fn bills(&self) -> Option<&dyn Bills> {
+        None
+    }
+
+    fn identity(&self) -> Option<&dyn Identity> {
+        None
+    }
+
+    fn cadence(&self, _: Product) -> Cadence {
         let minute = Duration::from_secs(60);
         Cadence {
             payment: vec![Duration::from_millis(50); 3],
@@ -267,7 +282,7 @@ impl Channel for Account {
         Ok(RefundStanding::Pending)
     }
 
-    fn read_notice(&self, notice: &RawNotice) -> Result<Vec<News>, NoticeRefused> {
+    async fn read_notice(&self, notice: &RawNotice) -> Result<Vec<News>, NoticeRefused> {
         let (name, word) = SIGNATURE;
         let name = name.to_lowercase();
         let genuine = notice.headers.iter().any(|(n, value)| *n == name && value == word);

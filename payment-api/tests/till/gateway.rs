@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use metropay_core::channel::{
-    Cadence, CallError, Called, Channel, ChannelFactory, ConfigError, ContractRef, ContractStanding, DeductQuestion,
-    Hint, News, NoticeAnswer, NoticeRefused, Outcome, Paid, PaymentRef, RawNotice, RefundQuestion, RefundStanding,
-    Refunded, Refusal, ReverseQuestion, Reversed, Setting, SignPage, SignQuestion, SignedContract, Standing,
+    Bills, Cadence, CallError, Called, Channel, ChannelFactory, CodePay, ConfigError, ContractRef, ContractStanding,
+    DeductQuestion, Hint, Identity, News, NoticeAnswer, NoticeRefused, Outcome, Paid, PaymentRef, Product, RawNotice,
+    RefundQuestion, RefundStanding, Refunded, Refusal, ReverseQuestion, Reversed, Setting, SignPage, SignQuestion,
+    SignedContract, Standing,
 };
 use metropay_core::clock::Time;
+use metropay_core::code::foreign::Looks;
 use metropay_core::id::{PayNo, RefundNo};
 use metropay_core::money::Fen;
 use schemars::JsonSchema;
@@ -182,7 +184,19 @@ impl Channel for Line {
         self.setting.account.to_string()
     }
 
-    fn cadence(&self) -> Cadence {
+    fn code_pay(&self) -> Option<&dyn CodePay> {
+        None
+    }
+
+    fn bills(&self) -> Option<&dyn Bills> {
+        None
+    }
+
+    fn identity(&self) -> Option<&dyn Identity> {
+        None
+    }
+
+    fn cadence(&self, _: Product) -> Cadence {
         Cadence {
             payment: vec![Duration::from_millis(100)],
             refund: vec![Duration::from_millis(100)],
@@ -285,7 +299,7 @@ impl Channel for Line {
         })
     }
 
-    fn read_notice(&self, _: &RawNotice) -> Result<Vec<News>, NoticeRefused> {
+    async fn read_notice(&self, _: &RawNotice) -> Result<Vec<News>, NoticeRefused> {
         Err(NoticeRefused::NotGenuine("this gateway sends none".to_owned()))
     }
 
@@ -314,6 +328,7 @@ impl ChannelFactory for AsWechat {
     const ID: &'static str = "wechat";
     const NAME: &'static str = "微信支付";
     const PAY_TYPE: &'static str = "CT_WECHAT";
+    const PAYMENT_CODE: Option<Looks> = None;
 
     fn build(&self, NoConfig {}: NoConfig, setting: Setting) -> Result<Arc<dyn Channel>, ConfigError> {
         let gateway = Arc::clone(&self.0);
@@ -326,6 +341,7 @@ impl ChannelFactory for AsUnionpay {
     const ID: &'static str = "unionpay";
     const NAME: &'static str = "云闪付";
     const PAY_TYPE: &'static str = "CT_UNION";
+    const PAYMENT_CODE: Option<Looks> = None;
 
     fn build(&self, NoConfig {}: NoConfig, setting: Setting) -> Result<Arc<dyn Channel>, ConfigError> {
         let gateway = Arc::clone(&self.0);

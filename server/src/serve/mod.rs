@@ -66,6 +66,9 @@ pub async fn migrate(db: &Db) -> Result<()> {
     db.migrate::<Migrator>().await.context("bringing the schema up to date")
 }
 
+/// How long a stopping server waits for whoever still uses the database.
+const CLOSE_MAX: Duration = Duration::from_secs(5);
+
 impl Server {
     /// Starts a server. The listener is bound first, so that the address is known to everything that is built.
     ///
@@ -125,11 +128,21 @@ impl Server {
         &self.keys
     }
 
-    /// Stops accepting, lets requests in progress end, and stops the jobs.
+    /// Stops accepting, lets requests in progress end, stops the jobs, and closes the database.
     pub async fn stop(mut self) {
         self.stop.cancel();
         if let Err(error) = (&mut self.listening).await {
             tracing::error!(%error, "the listener ended badly: {error}");
+        }
+        for job in self.jobs.drain(..) {
+            job.abort();
+            // Aborted is how it ends.
+            let _ = job.await;
+        }
+        match tokio::time::timeout(CLOSE_MAX, self.engine.db.close()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "the database does not close: {error}"),
+            Err(_) => tracing::warn!("the database is still in use; the next start carries on from its log"),
         }
     }
 }

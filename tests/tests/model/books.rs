@@ -67,7 +67,7 @@ pub(crate) async fn snapshot(
 pub(crate) fn spent(snapshot: &Snapshot, user: usize, day: Day) -> u64 {
     let own = snapshot
         .values()
-        .filter(|stands| stands.payment.uid == uid(user) && stands.payment.day == day);
+        .filter(|stands| stands.payment.uid == Some(uid(user)) && stands.payment.day == day);
     own.filter(|stands| stands.counts())
         .map(|stands| stands.payment.amount.get())
         .sum()
@@ -89,7 +89,7 @@ pub(crate) async fn hold(ground: &Ground, now: &Snapshot, late: &BTreeSet<String
         let day = spent(now, user_of(stands), stands.payment.day);
         assert!(
             day <= PER_DAY_FEN,
-            "INV-21: {} has spent {day} fen on one day",
+            "INV-21: {:?} has spent {day} fen on one day",
             stands.payment.uid
         );
         let other = codes.insert(stands.payment.code_id.clone(), order);
@@ -103,7 +103,7 @@ pub(crate) async fn hold(ground: &Ground, now: &Snapshot, late: &BTreeSet<String
 
 fn user_of(stands: &Stands) -> usize {
     (0..crate::act::USERS)
-        .find(|who| uid(*who) == stands.payment.uid)
+        .find(|who| Some(uid(*who)) == stands.payment.uid)
         .expect("one of the users")
 }
 

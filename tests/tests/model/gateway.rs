@@ -11,11 +11,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use metropay_core::channel::{
-    Cadence, CallError, Called, Channel, ChannelFactory, ConfigError, ContractKey, ContractRef, ContractStanding,
-    DeductQuestion, EndedBy, Hint, News, NoticeAnswer, NoticeRefused, Outcome, Paid, PaymentRef, RawNotice,
-    RefundQuestion, RefundStanding, Refunded, Refusal, ReverseQuestion, Reversed, Setting, SignPage, SignQuestion,
-    SignedContract, Standing,
+    Bills, Cadence, CallError, Called, Channel, ChannelFactory, CodePay, ConfigError, ContractKey, ContractRef,
+    ContractStanding, DeductQuestion, EndedBy, Hint, Identity, News, NoticeAnswer, NoticeRefused, Outcome, Paid,
+    PaymentRef, Product, RawNotice, RefundQuestion, RefundStanding, Refunded, Refusal, ReverseQuestion, Reversed,
+    Setting, SignPage, SignQuestion, SignedContract, Standing,
 };
+use metropay_core::code::foreign::Looks;
 use metropay_core::id::{ContractNo, PayNo};
 use metropay_core::money::Fen;
 use schemars::JsonSchema;
@@ -211,7 +212,19 @@ impl Channel for Line {
         "one plan".to_owned()
     }
 
-    fn cadence(&self) -> Cadence {
+    fn code_pay(&self) -> Option<&dyn CodePay> {
+        None
+    }
+
+    fn bills(&self) -> Option<&dyn Bills> {
+        None
+    }
+
+    fn identity(&self) -> Option<&dyn Identity> {
+        None
+    }
+
+    fn cadence(&self, _: Product) -> Cadence {
         Cadence {
             payment: vec![Duration::from_secs(1), Duration::from_secs(5)],
             refund: vec![Duration::from_secs(1), Duration::from_secs(30)],
@@ -385,7 +398,7 @@ impl Channel for Line {
         })
     }
 
-    fn read_notice(&self, notice: &RawNotice) -> Result<Vec<News>, NoticeRefused> {
+    async fn read_notice(&self, notice: &RawNotice) -> Result<Vec<News>, NoticeRefused> {
         let told: Value = serde_json::from_slice(&notice.body).map_err(|_| NoticeRefused::NotGenuine(String::new()))?;
         let no = told["no"].as_str().unwrap_or_default();
         if told["about"] == "contract" {
@@ -430,6 +443,7 @@ impl ChannelFactory for Linked {
     const ID: &'static str = "moody";
     const NAME: &'static str = "脾气支付";
     const PAY_TYPE: &'static str = "CT_MOODY";
+    const PAYMENT_CODE: Option<Looks> = None;
 
     fn build(&self, NoConfig {}: NoConfig, setting: Setting) -> Result<Arc<dyn Channel>, ConfigError> {
         let gateway = Arc::clone(&self.0);

@@ -11,8 +11,8 @@ use axum::routing::post;
 use metropay_channel_unionpay::UnionpayFactory;
 use metropay_core::channel::{
     Channel, ChannelRegistry, ContractKey, ContractRef, ContractStanding, DeductQuestion, News, NoticeRefused, Outcome,
-    PaymentRef, RawNotice, RefundQuestion, RefundStanding, ReverseQuestion, Reversed, Setting, SignPage, SignQuestion,
-    Standing,
+    PaymentRef, Product, RawNotice, RefundQuestion, RefundStanding, ReverseQuestion, Reversed, Setting, SignPage,
+    SignQuestion, Standing,
 };
 use metropay_core::clock::{Clock, MovedClock};
 use metropay_core::id::{ContractNo, PayNo, RefundNo, ReversalNo};
@@ -313,6 +313,7 @@ impl Shop {
 /// A payment in a question, before the channel's number is known.
 pub(crate) fn payment(question: &DeductQuestion) -> PaymentRef {
     PaymentRef {
+        product: Product::Mandate,
         no: question.no.clone(),
         at: question.at,
         amount: question.amount,
@@ -387,7 +388,7 @@ async fn hear(State(ear): State<Ear>, body: Bytes) -> (StatusCode, String) {
         body: body.to_vec(),
         received_at: ear.clock.now(),
     };
-    let told = ear.channel.read_notice(&notice);
+    let told = ear.channel.read_notice(&notice).await;
     let answer = ear.channel.answer_notice(told.is_ok());
     ear.told.lock().unwrap().push(told);
     (StatusCode::from_u16(answer.status).unwrap(), answer.body)

@@ -13,8 +13,8 @@ use axum::routing::post;
 use metropay_channel_wechat::WechatFactory;
 use metropay_core::channel::{
     CallError, Called, Channel, ChannelRegistry, ContractKey, ContractRef, ContractStanding, DeductQuestion, News,
-    NoticeRefused, Outcome, Paid, PaymentRef, RawNotice, RefundQuestion, RefundStanding, Refunded, ReverseQuestion,
-    Reversed, Setting, SignPage, SignQuestion, Standing,
+    NoticeRefused, Outcome, Paid, PaymentRef, Product, RawNotice, RefundQuestion, RefundStanding, Refunded,
+    ReverseQuestion, Reversed, Setting, SignPage, SignQuestion, Standing,
 };
 use metropay_core::clock::{Clock, MovedClock};
 use metropay_core::id::{AccountId, ChannelId, ContractNo, PayNo, RefundNo, ReversalNo};
@@ -51,11 +51,13 @@ async fn receive(State(receiver): State<Arc<Receiver>>, body: Bytes) -> impl Int
             String::new(),
         );
     };
-    let read = channel.read_notice(&RawNotice {
-        headers: Vec::new(),
-        body: body.to_vec(),
-        received_at: MovedClock::default().now(),
-    });
+    let read = channel
+        .read_notice(&RawNotice {
+            headers: Vec::new(),
+            body: body.to_vec(),
+            received_at: MovedClock::default().now(),
+        })
+        .await;
     let answer = channel.answer_notice(read.is_ok());
     receiver.read.lock().expect("no reader panics").push(read);
     let status = StatusCode::from_u16(answer.status).expect("a status");
@@ -324,6 +326,7 @@ pub(crate) fn sign_question(contract: &ContractRef) -> SignQuestion {
 
 pub(crate) fn payment(deduction: &DeductQuestion) -> PaymentRef {
     PaymentRef {
+        product: Product::Mandate,
         no: deduction.no.clone(),
         at: deduction.at,
         amount: deduction.amount,

@@ -12,7 +12,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use metropay_channel_alipay::{AlipayConfig, AlipayFactory};
 use metropay_core::channel::{
-    Channel, ChannelFactory, ContractRef, DeductQuestion, PaymentRef, RefundQuestion, ReverseQuestion, Setting,
+    Channel, ChannelFactory, ContractRef, DeductQuestion, PaymentRef, Product, RefundQuestion, ReverseQuestion, Setting,
 };
 use metropay_core::clock::{Clock, Time};
 use metropay_core::id::{AccountId, ContractNo, PayNo, RefundNo, ReversalNo};
@@ -258,6 +258,7 @@ pub(crate) fn pay_no() -> PayNo {
 
 pub(crate) fn payment() -> PaymentRef {
     PaymentRef {
+        product: Product::Mandate,
         no: pay_no(),
         at: at("2026-03-01 08:30:05"),
         amount: fen(450),

@@ -69,9 +69,9 @@ fn payment_news(standing: Option<Standing>) -> Vec<News> {
     vec![News::Payment { no: pay_no(), standing }]
 }
 
-#[test]
-fn t7_is_a_payment_with_its_coupon() {
-    let news = ours().read_notice(&raw(vector("t7.form"))).unwrap();
+#[tokio::test]
+async fn t7_is_a_payment_with_its_coupon() {
+    let news = ours().read_notice(&raw(vector("t7.form"))).await.unwrap();
     let [
         News::Payment {
             no,
@@ -100,11 +100,11 @@ fn the_forms_of_the_vectors_are_the_texts_that_were_signed() {
     }
 }
 
-#[test]
-fn t7e_is_genuine_with_its_empty_value_kept_or_dropped() {
+#[tokio::test]
+async fn t7e_is_genuine_with_its_empty_value_kept_or_dropped() {
     let kept = vector("t7e_kept.text");
     for sign in ["t7e_kept.sign", "t7e_dropped.sign"] {
-        let news = ours().read_notice(&raw(form(&kept, &vector(sign)))).unwrap();
+        let news = ours().read_notice(&raw(form(&kept, &vector(sign)))).await.unwrap();
         assert!(
             matches!(
                 &news[..],
@@ -117,20 +117,20 @@ fn t7e_is_genuine_with_its_empty_value_kept_or_dropped() {
         );
     }
     let dropped = form(&vector("t7e_dropped.text"), &vector("t7e_dropped.sign"));
-    ours().read_notice(&raw(dropped)).unwrap();
+    ours().read_notice(&raw(dropped)).await.unwrap();
     // Nothing may be added to a notice that was signed without it.
     let added = form(
         &kept.replace("passback_params=", "passback_params=x"),
         &vector("t7e_dropped.sign"),
     );
     assert!(matches!(
-        ours().read_notice(&raw(added)),
+        ours().read_notice(&raw(added)).await,
         Err(NoticeRefused::NotGenuine(_))
     ));
 }
 
-#[test]
-fn r1_a_real_notice_is_genuine() {
+#[tokio::test]
+async fn r1_a_real_notice_is_genuine() {
     let parameters: std::collections::BTreeMap<String, String> = serde_json::from_str(&vector("r1.json")).unwrap();
     let mut body = form_urlencoded::Serializer::new(String::new());
     body.extend_pairs(&parameters).append_pair("sign", &vector("r1.sign"));
@@ -138,7 +138,7 @@ fn r1_a_real_notice_is_genuine() {
     config["alipay_public_key"] = json!(vector("r1.public"));
     config["app_id"] = json!("2019073166072302");
     config["seller_id"] = json!("2088531891668739");
-    let news = adapter(config).read_notice(&raw(body.finish())).unwrap();
+    let news = adapter(config).read_notice(&raw(body.finish())).await.unwrap();
     let [
         News::Payment {
             no,
@@ -152,8 +152,8 @@ fn r1_a_real_notice_is_genuine() {
     assert_eq!((paid.amount, paid.coupon), (fen(10), fen(0)));
 }
 
-#[test]
-fn t8_signs_an_agreement_and_t8u_ends_it() {
+#[tokio::test]
+async fn t8_signs_an_agreement_and_t8u_ends_it() {
     let contract = ContractKey::No(ContractNo::from("MTSIGN20260301000001"));
     let active = ContractStanding::Active(SignedContract {
         handle: AGREEMENT_NO.to_owned(),
@@ -162,7 +162,7 @@ fn t8_signs_an_agreement_and_t8u_ends_it() {
         signed_at: Some(at("2026-03-01 07:00:01")),
         expires_at: None,
     });
-    let news = ours().read_notice(&raw(vector("t8.form"))).unwrap();
+    let news = ours().read_notice(&raw(vector("t8.form"))).await.unwrap();
     assert_eq!(
         news,
         [News::Contract {
@@ -177,6 +177,7 @@ fn t8_signs_an_agreement_and_t8u_ends_it() {
     };
     let news = ours()
         .read_notice(&raw(form(&vector("t8u.text"), &vector("t8u.sign"))))
+        .await
         .unwrap();
     assert_eq!(
         news,
@@ -187,28 +188,28 @@ fn t8_signs_an_agreement_and_t8u_ends_it() {
     );
 }
 
-#[test]
-fn an_agreement_without_our_number_is_named_by_theirs() {
+#[tokio::test]
+async fn an_agreement_without_our_number_is_named_by_theirs() {
     let unsign = [
         ("app_id", "2021000000000001"),
         ("notify_type", "dut_user_unsign"),
         ("status", "UNSIGN"),
         ("agreement_no", AGREEMENT_NO),
     ];
-    let news = ours().read_notice(&raw(signed_form(&unsign))).unwrap();
+    let news = ours().read_notice(&raw(signed_form(&unsign))).await.unwrap();
     let [News::Contract { contract, .. }] = &news[..] else {
         panic!("{news:?}")
     };
     assert_eq!(*contract, ContractKey::Handle(AGREEMENT_NO.to_owned()));
-    assert!(ours().read_notice(&raw(signed_form(&unsign[..3]))).is_err());
+    assert!(ours().read_notice(&raw(signed_form(&unsign[..3]))).await.is_err());
 }
 
-#[test]
-fn a_notice_about_a_refund_is_never_a_payment() {
-    let refund = |more: &[(&'static str, &'static str)]| {
+#[tokio::test]
+async fn a_notice_about_a_refund_is_never_a_payment() {
+    let refund = async |more: &[(&'static str, &'static str)]| {
         let mut all = vec![("trade_status", "TRADE_SUCCESS"), ("total_amount", "4.50")];
         all.extend_from_slice(more);
-        ours().read_notice(&raw(trade(&all))).unwrap()
+        ours().read_notice(&raw(trade(&all))).await.unwrap()
     };
     let refunded = vec![News::Refund {
         no: RefundNo::from("RF202603020001"),
@@ -219,19 +220,19 @@ fn a_notice_about_a_refund_is_never_a_payment() {
         ("refund_fee", "2.00"),
         ("gmt_refund", "2026-03-02 10:00:01.312"),
     ];
-    assert_eq!(refund(&partial), refunded);
-    assert_eq!(refund(&partial[..2]), refunded);
-    assert_eq!(refund(&[partial[0], partial[2]]), refunded);
+    assert_eq!(refund(&partial).await, refunded);
+    assert_eq!(refund(&partial[..2]).await, refunded);
+    assert_eq!(refund(&[partial[0], partial[2]]).await, refunded);
     let full = [partial[0], partial[1], partial[2], ("trade_status", "TRADE_CLOSED")];
-    assert_eq!(refund(&full), refunded);
+    assert_eq!(refund(&full).await, refunded);
     // A cancellation has no refund number: only a reason to ask for the payment.
-    assert_eq!(refund(&partial[1..]), payment_news(None));
+    assert_eq!(refund(&partial[1..]).await, payment_news(None));
     assert_eq!(
-        refund(&[("out_biz_no", "MT202603010830050001"), partial[2]]),
+        refund(&[("out_biz_no", "MT202603010830050001"), partial[2]]).await,
         payment_news(None)
     );
     // An amount of nothing is no refund.
-    let plain = refund(&[("refund_fee", "0.00")]);
+    let plain = refund(&[("refund_fee", "0.00")]).await;
     assert!(
         matches!(
             &plain[..],
@@ -244,24 +245,30 @@ fn a_notice_about_a_refund_is_never_a_payment() {
     );
 }
 
-#[test]
-fn other_states_of_a_trade_are_told_as_far_as_they_prove() {
-    let news =
-        |status: &'static str| ours().read_notice(&raw(trade(&[("trade_status", status), ("total_amount", "4.50")])));
+#[tokio::test]
+async fn other_states_of_a_trade_are_told_as_far_as_they_prove() {
+    let news = async |status: &'static str| {
+        ours()
+            .read_notice(&raw(trade(&[("trade_status", status), ("total_amount", "4.50")])))
+            .await
+    };
     assert!(matches!(
-        &news("TRADE_FINISHED").unwrap()[..],
+        &news("TRADE_FINISHED").await.unwrap()[..],
         [News::Payment {
             standing: Some(Standing::Paid(_)),
             ..
         }]
     ));
-    assert_eq!(news("WAIT_BUYER_PAY").unwrap(), payment_news(Some(Standing::Pending)));
-    assert_eq!(news("TRADE_CLOSED").unwrap(), payment_news(None));
-    assert_eq!(news("TRADE_DREAMT").unwrap(), payment_news(None));
+    assert_eq!(
+        news("WAIT_BUYER_PAY").await.unwrap(),
+        payment_news(Some(Standing::Pending))
+    );
+    assert_eq!(news("TRADE_CLOSED").await.unwrap(), payment_news(None));
+    assert_eq!(news("TRADE_DREAMT").await.unwrap(), payment_news(None));
 }
 
-#[test]
-fn messages_that_concern_nothing_of_ours_are_taken() {
+#[tokio::test]
+async fn messages_that_concern_nothing_of_ours_are_taken() {
     let message = [
         ("app_id", "2021000000000001"),
         ("msg_method", "alipay.trade.refund.depositback.completed"),
@@ -270,18 +277,18 @@ fn messages_that_concern_nothing_of_ours_are_taken() {
         ("biz_content", r#"{"trade_no":"1","dback_status":"S"}"#),
     ];
     assert_eq!(
-        ours().read_notice(&raw(signed_form(&message))).unwrap(),
+        ours().read_notice(&raw(signed_form(&message))).await.unwrap(),
         [News::Nothing]
     );
     let unknown = [("app_id", "2021000000000001"), ("notify_type", "something_new")];
     assert_eq!(
-        ours().read_notice(&raw(signed_form(&unknown))).unwrap(),
+        ours().read_notice(&raw(signed_form(&unknown))).await.unwrap(),
         [News::Nothing]
     );
 }
 
-#[test]
-fn nothing_forged_is_read() {
+#[tokio::test]
+async fn nothing_forged_is_read() {
     let t7 = vector("t7.form");
     let (unsigned, _) = t7.split_once("&sign=").unwrap();
     for body in [
@@ -296,42 +303,42 @@ fn nothing_forged_is_read() {
         "%%%&=&==".to_owned(),
         r#"{"out_trade_no":"MT202603010830050001"}"#.to_owned(),
     ] {
-        let news = ours().read_notice(&raw(body.clone()));
+        let news = ours().read_notice(&raw(body.clone())).await;
         assert!(matches!(news, Err(NoticeRefused::NotGenuine(_))), "{body}: {news:?}");
     }
 }
 
-#[test]
-fn genuine_notices_of_others_are_refused() {
+#[tokio::test]
+async fn genuine_notices_of_others_are_refused() {
     for foreign in [
         ("app_id", "2021000000000002"),
         ("auth_app_id", "2021000000000002"),
         ("seller_id", "2088000000000002"),
     ] {
         let body = trade(&[("trade_status", "TRADE_SUCCESS"), ("total_amount", "4.50"), foreign]);
-        let news = ours().read_notice(&raw(body));
+        let news = ours().read_notice(&raw(body)).await;
         assert!(matches!(news, Err(NoticeRefused::Mismatch(_))), "{foreign:?}: {news:?}");
     }
     let nobody = signed_form(&[("notify_type", "trade_status_sync"), ("out_trade_no", "1")]);
     assert!(matches!(
-        ours().read_notice(&raw(nobody)),
+        ours().read_notice(&raw(nobody)).await,
         Err(NoticeRefused::Mismatch(_))
     ));
 }
 
-#[test]
-fn an_amount_that_is_none_is_not_read_as_a_payment() {
+#[tokio::test]
+async fn an_amount_that_is_none_is_not_read_as_a_payment() {
     for amount in ["4.505", "-4.50", "much"] {
         let body = trade(&[("trade_status", "TRADE_SUCCESS"), ("total_amount", amount)]);
         assert!(
-            matches!(ours().read_notice(&raw(body)), Err(NoticeRefused::NotGenuine(_))),
+            matches!(ours().read_notice(&raw(body)).await, Err(NoticeRefused::NotGenuine(_))),
             "{amount}"
         );
     }
 }
 
-#[test]
-fn a_notice_in_gbk_is_verified_over_its_own_bytes() {
+#[tokio::test]
+async fn a_notice_in_gbk_is_verified_over_its_own_bytes() {
     // 地铁 in GBK.
     let subject = b"\xb5\xd8\xcc\xfa";
     let head =
@@ -341,7 +348,7 @@ fn a_notice_in_gbk_is_verified_over_its_own_bytes() {
     let sign = alipay_signs_bytes(&text);
     let sign: String = form_urlencoded::byte_serialize(sign.as_bytes()).collect();
     let body = format!("{head}%B5%D8%CC%FA{tail}&sign_type=RSA2&sign={sign}");
-    let news = ours().read_notice(&raw(body)).unwrap();
+    let news = ours().read_notice(&raw(body)).await.unwrap();
     assert!(
         matches!(
             &news[..],

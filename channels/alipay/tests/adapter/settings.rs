@@ -7,7 +7,7 @@ use aws_lc_rs::rsa::{KeyPair, KeySize};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use metropay_channel_alipay::AlipayFactory;
-use metropay_core::channel::{Channel, ChannelRegistry, RegistryError, Setting};
+use metropay_core::channel::{Channel, ChannelRegistry, Product, RegistryError, Setting};
 use metropay_core::id::{AccountId, ChannelId};
 use metropay_core::random::SystemRandom;
 use metropay_outbound::OutboundSettings;
@@ -83,7 +83,7 @@ fn defaults_are_the_references() {
         channel.contract_scope(),
         "alipay:2021000000000001:GENERAL_WITHHOLDING_P:INDUSTRY|METRO"
     );
-    let cadence = channel.cadence();
+    let cadence = channel.cadence(Product::Mandate);
     let seconds: Vec<u64> = cadence.payment.iter().map(std::time::Duration::as_secs).collect();
     assert_eq!(seconds, [1, 2, 3, 5, 5, 10, 10, 30]);
     assert_eq!(

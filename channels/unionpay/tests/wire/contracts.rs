@@ -96,6 +96,7 @@ async fn an_opened_contract_is_told_with_its_token_its_end_and_the_cards_tail() 
         .await
         .channel
         .read_notice(&raw_notice(vector!("v13.body")))
+        .await
         .unwrap();
     let [
         News::Contract {
@@ -241,6 +242,7 @@ async fn a_paid_order_is_told_with_number_amount_coupon_and_time() {
         .await
         .channel
         .read_notice(&raw_notice(vector!("v3.body")))
+        .await
         .unwrap();
     let [
         News::Payment {
@@ -278,10 +280,15 @@ async fn forged_notifications_are_refused() {
         format!("{}&txnAmt=1", vector!("v3.body")),
         format!("{}&extra=", vector!("v3.body")),
     ] {
-        let refused = channel.read_notice(&raw_notice(body));
+        let refused = channel.read_notice(&raw_notice(body)).await;
         assert!(matches!(refused, Err(NoticeRefused::NotGenuine(_))), "{refused:?}");
     }
-    assert!(channel.read_notice(&raw_notice(b"\xff\xfe=\xff".to_vec())).is_err());
+    assert!(
+        channel
+            .read_notice(&raw_notice(b"\xff\xfe=\xff".to_vec()))
+            .await
+            .is_err()
+    );
 }
 
 #[tokio::test]
@@ -294,7 +301,7 @@ async fn a_genuine_notification_for_another_account_or_currency_does_not_fit() {
         // The signed answer to a query, played back: its 00 is the query's.
         &[("origRespCode", "64")],
     ] {
-        let refused = channel.read_notice(&notice(changes));
+        let refused = channel.read_notice(&notice(changes)).await;
         assert!(
             matches!(refused, Err(NoticeRefused::Mismatch(_))),
             "{changes:?}: {refused:?}"
@@ -303,19 +310,22 @@ async fn a_genuine_notification_for_another_account_or_currency_does_not_fit() {
     let mut foreign = read(vector!("v13.body").as_bytes());
     foreign.remove("signature");
     foreign.insert("tokenPayData".to_owned(), "{token=1&trId=62000000002}".to_owned());
-    let refused = channel.read_notice(&raw_notice(form(&sign(foreign, Signer::Unionpay))));
+    let refused = channel
+        .read_notice(&raw_notice(form(&sign(foreign, Signer::Unionpay))))
+        .await;
     assert!(matches!(refused, Err(NoticeRefused::Mismatch(_))), "{refused:?}");
 }
 
 #[tokio::test]
 async fn a_notification_tells_no_more_than_it_proves() {
     let channel = silent().await.channel;
-    let payment = |changes: &[(&str, &str)]| match channel.read_notice(&notice(changes)).unwrap().remove(0) {
+    let payment = async |changes: &[(&str, &str)]| match channel.read_notice(&notice(changes)).await.unwrap().remove(0)
+    {
         News::Payment { standing, .. } => standing,
         other => panic!("{other:?}"),
     };
-    assert!(matches!(payment(&[("respCode", "A6")]), Some(Standing::Paid(_))));
-    assert!(matches!(payment(&[("respCode", "64")]), Some(Standing::NotPaid(why)) if why.code == "64"));
+    assert!(matches!(payment(&[("respCode", "A6")]).await, Some(Standing::Paid(_))));
+    assert!(matches!(payment(&[("respCode", "64")]).await, Some(Standing::NotPaid(why)) if why.code == "64"));
     for only_a_reason in [
         &[("respCode", "05")][..],
         &[("respCode", "ZZ")],
@@ -327,14 +337,14 @@ async fn a_notification_tells_no_more_than_it_proves() {
         &[("txnAmt", "")],
         &[("currencyCode", "-")],
     ] {
-        assert_eq!(payment(only_a_reason), None, "{only_a_reason:?}");
+        assert_eq!(payment(only_a_reason).await, None, "{only_a_reason:?}");
     }
 }
 
 #[tokio::test]
 async fn refunds_undos_and_strangers_are_told_as_what_they_are() {
     let channel = silent().await.channel;
-    let tell = |changes: &[(&str, &str)]| channel.read_notice(&notice(changes)).unwrap().remove(0);
+    let tell = async |changes: &[(&str, &str)]| channel.read_notice(&notice(changes)).await.unwrap().remove(0);
     let refund = [
         ("txnType", "04"),
         ("orderId", "R0000001"),
@@ -344,7 +354,7 @@ async fn refunds_undos_and_strangers_are_told_as_what_they_are() {
     let News::Refund {
         no,
         standing: Some(RefundStanding::Refunded(refunded)),
-    } = tell(&refund)
+    } = tell(&refund).await
     else {
         panic!("a refund");
     };
@@ -357,7 +367,7 @@ async fn refunds_undos_and_strangers_are_told_as_what_they_are() {
         no: RefundNo::from("R0000001"),
         standing: None,
     };
-    assert_eq!(tell(&failed), doubt, "a repeat's failure is only a reason to ask");
+    assert_eq!(tell(&failed).await, doubt, "a repeat's failure is only a reason to ask");
 
     let ask = News::Payment {
         no: PayNo::from(PAY),
@@ -365,12 +375,12 @@ async fn refunds_undos_and_strangers_are_told_as_what_they_are() {
     };
     for kind in ["31", "04"] {
         assert_eq!(
-            tell(&[("txnType", kind), ("orderId", "V0000001"), ("reqReserved", PAY)]),
+            tell(&[("txnType", kind), ("orderId", "V0000001"), ("reqReserved", PAY)]).await,
             ask
         );
     }
-    assert_eq!(tell(&[("txnType", "31"), ("reqReserved", "-")]), News::Nothing);
-    assert_eq!(tell(&[("txnType", "13")]), News::Nothing);
+    assert_eq!(tell(&[("txnType", "31"), ("reqReserved", "-")]).await, News::Nothing);
+    assert_eq!(tell(&[("txnType", "13")]).await, News::Nothing);
 }
 
 #[tokio::test]

@@ -12,7 +12,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use metropay_channel_unionpay::UnionpayFactory;
 use metropay_core::channel::{
-    Channel, ChannelRegistry, DeductQuestion, PaymentRef, RefundQuestion, RegistryError, ReverseQuestion, Setting,
+    Channel, ChannelRegistry, DeductQuestion, PaymentRef, Product, RefundQuestion, RegistryError, ReverseQuestion,
+    Setting,
 };
 use metropay_core::clock::{Clock, Time};
 use metropay_core::id::{ChannelId, PayNo, RefundNo, ReversalNo};
@@ -270,6 +271,7 @@ pub(crate) fn deduction() -> DeductQuestion {
 
 pub(crate) fn payment(channel_no: Option<&str>) -> PaymentRef {
     PaymentRef {
+        product: Product::Mandate,
         no: PayNo::from(PAY),
         at: china("20250301123456"),
         amount: Fen::new(1280).unwrap(),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use metropay_channel_wechat::WechatFactory;
-use metropay_core::channel::ChannelRegistry;
+use metropay_core::channel::{ChannelRegistry, Product};
 use metropay_core::id::ChannelId;
 use metropay_outbound::OutboundSettings;
 use serde_json::{Value, json};
@@ -93,7 +93,7 @@ fn the_console_is_told_every_field_in_chinese_and_which_are_secret() {
 
 #[tokio::test]
 async fn the_cadence_is_the_references() {
-    let cadence = Scene::provider().await.channel.cadence();
+    let cadence = Scene::provider().await.channel.cadence(Product::Mandate);
     let seconds: Vec<u64> = cadence.payment.iter().take(5).map(Duration::as_secs).collect();
     assert_eq!(seconds, [1, 2, 3, 5, 5]);
     assert_eq!(cadence.absence_proves_after, Duration::from_secs(60));

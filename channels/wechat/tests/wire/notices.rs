@@ -20,7 +20,7 @@ fn notice(body: &str) -> RawNotice {
 }
 
 async fn read(body: &str) -> Result<Vec<News>, NoticeRefused> {
-    Scene::provider().await.channel.read_notice(&notice(body))
+    Scene::provider().await.channel.read_notice(&notice(body)).await
 }
 
 fn at(text: &str) -> Option<Time> {
@@ -201,7 +201,7 @@ async fn vector_c12_is_a_reason_to_query_the_refund() {
     })
     .await;
     assert_eq!(
-        scene.channel.read_notice(&notice(vector("C12", "wire"))),
+        scene.channel.read_notice(&notice(vector("C12", "wire"))).await,
         Ok(vec![expected])
     );
     let foreign = vector("C12", "wire").replace(SHOP, "1900000002");

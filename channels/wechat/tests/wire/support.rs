@@ -9,8 +9,8 @@ use aws_lc_rs::hmac;
 use md5::{Digest, Md5};
 use metropay_channel_wechat::WechatFactory;
 use metropay_core::channel::{
-    Channel, ChannelRegistry, ContractRef, DeductQuestion, PaymentRef, RefundQuestion, ReverseQuestion, Setting,
-    SignQuestion,
+    Channel, ChannelRegistry, ContractRef, DeductQuestion, PaymentRef, Product, RefundQuestion, ReverseQuestion,
+    Setting, SignQuestion,
 };
 use metropay_core::clock::{Clock, Time};
 use metropay_core::id::{AccountId, ChannelId, ContractNo, PayNo, RefundNo, ReversalNo};
@@ -263,6 +263,7 @@ pub(crate) fn fen(amount: u64) -> Fen {
 
 pub(crate) fn payment() -> PaymentRef {
     PaymentRef {
+        product: Product::Mandate,
         no: PayNo::from(ORDER),
         at: START,
         amount: fen(1280),
