@@ -61,10 +61,10 @@ pub(super) async fn send(engine: Arc<Engine>, payment: Payment, with: With) -> R
     let news = match called {
         Ok(Outcome::Done(paid)) => Some(News::Paid(paid)),
         Ok(Outcome::Refused(refusal)) => {
-            if refusal.hint == Hint::ContractGone {
-                if let Some(contract_no) = &payment.contract_no {
-                    mandate::recheck(&engine, contract_no).await;
-                }
+            if refusal.hint == Hint::ContractGone
+                && let Some(contract_no) = &payment.contract_no
+            {
+                mandate::recheck(&engine, contract_no).await;
             }
             Some(News::Failed(refusal))
         }
