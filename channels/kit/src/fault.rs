@@ -74,6 +74,8 @@ pub enum Fault {
     FailLater(Duration),
     /// Refuses finally: the payer has not enough, or the like.
     Refuse,
+    /// Refuses, finally, a repeat of a number that was paid: at some channels a refusal speaks of the request alone.
+    RefuseRepeat,
     /// A notification is sent so many times more.
     Repeated(u32),
     /// A notification is sent so late.
@@ -95,6 +97,7 @@ impl fmt::Display for Fault {
             Self::Pending(_) => "pending for a while",
             Self::FailLater(_) => "late failure",
             Self::Refuse => "final refusal",
+            Self::RefuseRepeat => "final refusal of a repeat",
             Self::Repeated(_) => "repeated notice",
             Self::Late(_) => "late notice",
         })

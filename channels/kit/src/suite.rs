@@ -29,7 +29,7 @@ mod reversals;
 mod secrets;
 
 /// How many properties are tried at a time; most of them wait.
-const AT_A_TIME: usize = 12;
+const AT_A_TIME: usize = 8;
 /// How long one property may take.
 const PROPERTY_MAX: Duration = Duration::from_secs(90);
 
@@ -148,12 +148,16 @@ async fn one(bench: Arc<Bench>, property: Property) -> Row {
     found.row(property.id, property.says)
 }
 
-/// Tries cases beside each other, so many at a time.
-async fn each<T, F>(cases: Vec<T>, at_a_time: usize, case: impl Fn(T) -> F) -> Result<()>
+/// Tries cases beside each other, as many at a time as there are places.
+async fn each<T, F>(bench: &Bench, cases: Vec<T>, case: impl Fn(T) -> F) -> Result<()>
 where
     F: Future<Output = Result<()>>,
 {
-    let mut played = futures::stream::iter(cases.into_iter().map(case)).buffer_unordered(at_a_time);
+    let placed = cases.into_iter().map(async |one| {
+        let _place = bench.places.acquire().await?;
+        case(one).await
+    });
+    let mut played = futures::stream::iter(placed).buffer_unordered(AT_A_TIME);
     while let Some(one) = played.next().await {
         one?;
     }

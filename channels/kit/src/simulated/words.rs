@@ -16,6 +16,8 @@ pub struct Words {
     pub plays: fn(Act, &Fault) -> bool,
     /// A code of a final refusal of a deduction, and of a refund.
     pub refuses: (&'static str, &'static str),
+    /// A code that speaks of the request alone, whatever became of an earlier one with the same number.
+    pub refuses_repeat: &'static str,
     /// A merchant that is none of ours.
     pub other_merchant: &'static str,
     /// Where the user's decision on a contract goes.
@@ -52,6 +54,7 @@ impl Words {
             Fault::Pending(time) => json!({ "effect": "pending", "ms": ms(time) }),
             Fault::FailLater(time) => json!({ "effect": "fail_later", "ms": ms(time), "code": refusal }),
             Fault::Refuse => json!({ "effect": "refuse", "code": refusal }),
+            Fault::RefuseRepeat => json!({ "effect": "refuse", "code": self.refuses_repeat }),
             Fault::Repeated(more) => json!({ "effect": "notice_repeated", "more": more }),
             Fault::Late(time) => json!({ "effect": "notice_late", "ms": ms(time) }),
             Fault::OtherCurrency => return None,
@@ -72,7 +75,7 @@ fn usual(act: Act, fault: &Fault) -> bool {
         Fault::Pending(_) | Fault::FailLater(_) => matches!(act, Act::Deduct | Act::Refund),
         Fault::Refuse => matches!(act, Act::Deduct | Act::Refund),
         Fault::Repeated(_) | Fault::Late(_) => act == Act::Notify,
-        Fault::OtherCurrency => false,
+        Fault::OtherCurrency | Fault::RefuseRepeat => false,
     }
 }
 
@@ -91,8 +94,15 @@ pub static WECHAT: Words = Words {
         Act::CloseContract => &["deletecontract"],
         Act::Notify => &["notify"],
     },
-    plays: usual,
+    plays: |act, fault| match fault {
+        // A contract belongs to the provider's number and plan, not to the shop that answers name (wechat reference, 3.2).
+        Fault::OtherMerchant => !matches!(act, Act::QueryContract | Act::CloseContract) && usual(act, fault),
+        // A refusal speaks of the request that it answers (wechat reference, 8.1, rule 3).
+        Fault::RefuseRepeat => act == Act::Deduct,
+        _ => usual(act, fault),
+    },
     refuses: ("NOTENOUGH", "USER_ACCOUNT_ABNORMAL"),
+    refuses_repeat: "NOTENOUGH",
     other_merchant: "1900000001",
     decide: "/phone/sign",
     end_contract: Some(("/phone/contracts/terminate", "contract_id")),
@@ -110,7 +120,7 @@ pub static WECHAT: Words = Words {
             "mode": account["mode"], "appid": account["appid"], "mch_id": account["mch_id"],
             "sub_mch_id": account["sub_mch_id"], "api_key": account["api_key"], "plan_id": account["plan_id"],
             "base_url": base, "signing_page_url": format!("{base}/phone/sign"),
-            "deduct_timeout_s": 1, "refund_timeout_s": 1, "query_timeout_s": 1,
+            "deduct_timeout_s": 2, "refund_timeout_s": 2, "query_timeout_s": 2,
         })
     },
 };
@@ -136,6 +146,7 @@ pub static ALIPAY: Words = Words {
         _ => usual(act, fault),
     },
     refuses: ("ACQ.BUYER_BALANCE_NOT_ENOUGH", "ACQ.TRADE_HAS_FINISHED"),
+    refuses_repeat: "",
     other_merchant: "2021000000000001",
     decide: "/phone/sign",
     end_contract: Some(("/phone/agreement", "agreement_no")),
@@ -148,7 +159,7 @@ pub static ALIPAY: Words = Words {
             "gateway_url": account["gateway_url"], "product_code": account["product_code"],
             "personal_product_code": account["personal_product_code"], "sign_scene": account["sign_scene"],
             "sign_channel": "QRCODE",
-            "pay_timeout_ms": 1_000, "query_timeout_ms": 1_000, "refund_timeout_ms": 1_000,
+            "pay_timeout_ms": 3_000, "query_timeout_ms": 3_000, "refund_timeout_ms": 3_000,
         })
     },
 };
@@ -169,9 +180,12 @@ pub static UNIONPAY: Words = Words {
         // The end of a token is asked for under a number of its own.
         (Act::CloseContract, _) => false,
         (Act::Deduct, Fault::OtherOrder(_) | Fault::OtherAmount(_)) => true,
+        // Form, key and permission are judged before the order is looked for (UnionPay reference, 5.3).
+        (Act::Deduct, Fault::RefuseRepeat) => true,
         _ => usual(act, fault),
     },
     refuses: ("64", "62"),
+    refuses_repeat: "11",
     other_merchant: "777290058000001",
     decide: "/sim/front/open",
     end_contract: None,
@@ -182,7 +196,7 @@ pub static UNIONPAY: Words = Words {
             "mer_id": account["mer_id"], "tr_id": account["tr_id"], "sign_cert_pem": account["cert_pem"],
             "sign_key_pem": account["private_key_pem"], "root_certs_pem": account["root_cert_pem"],
             "middle_certs_pem": account["middle_cert_pem"], "base_url": account["base_url"],
-            "consume_timeout_ms": 1_000, "back_timeout_ms": 1_000, "query_timeout_ms": 1_000,
+            "consume_timeout_ms": 3_000, "back_timeout_ms": 3_000, "query_timeout_ms": 3_000,
         })
     },
 };

@@ -29,6 +29,9 @@ const STEP: Duration = Duration::from_secs(30);
 /// So far the clocks may be moved while one thing is waited for: a channel that needs longer needs another suite.
 const WAIT_MAX: Duration = Duration::from_secs(2 * 3_600);
 
+/// How many cases may be on at a time.
+const PLACES: usize = 14;
+
 /// The bench of one run.
 pub(crate) struct Bench {
     pub(crate) gateway: Arc<dyn Gateway>,
@@ -43,6 +46,8 @@ pub(crate) struct Bench {
     pub(crate) log: Log,
     ahead: Mutex<Duration>,
     moving: tokio::sync::Mutex<()>,
+    /// How many cases may be on at a time, whichever property they are of: more would only time out.
+    pub(crate) places: tokio::sync::Semaphore,
     counter: AtomicU64,
     /// Confidential texts that were met on the way: handles, payers, payment codes.
     met: Mutex<Vec<String>>,
@@ -72,6 +77,7 @@ impl Bench {
             log,
             ahead: Mutex::default(),
             moving: tokio::sync::Mutex::default(),
+            places: tokio::sync::Semaphore::new(PLACES),
             counter: AtomicU64::new(1),
             met: Mutex::default(),
             errors: Mutex::default(),

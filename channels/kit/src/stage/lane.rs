@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use metropay_core::channel::{
-    Called, Channel, CodePayQuestion, ContractRef, ContractStanding, DeductQuestion, News, NoticeRefused, Outcome,
-    Paid, PaymentRef, Product, RawNotice, RefundQuestion, RefundStanding, ReverseQuestion, SignPage, SignQuestion,
-    SignedContract, Standing,
+    CallError, Called, Channel, CodePayQuestion, ContractRef, ContractStanding, DeductQuestion, News, NoticeRefused,
+    Outcome, Paid, PaymentRef, Product, RawNotice, RefundQuestion, RefundStanding, ReverseQuestion, SignPage,
+    SignQuestion, SignedContract, Standing,
 };
 use metropay_core::clock::Clock;
 use metropay_core::id::{ContractNo, PayNo, RefundNo, ReversalNo};
@@ -122,7 +122,11 @@ impl Lane {
     /// The same on this contract.
     pub(crate) async fn paid_on(&self, bench: &Bench, contract: &ContractRef, amount: Fen) -> Result<PaymentRef> {
         let question = Self::deduction(bench, contract, amount);
-        let said = self.channel.deduct(&question).await;
+        let mut said = self.channel.deduct(&question).await;
+        if matches!(said, Err(CallError::MaybeDone(_))) {
+            // A busy machine: what a platform does then is to send it again.
+            said = self.channel.deduct(&question).await;
+        }
         if !matches!(said, Ok(Outcome::Done(_) | Outcome::Pending)) {
             bail!("an undisturbed deduction came to {said:?}");
         }
@@ -181,7 +185,10 @@ impl Lane {
     /// A refund that went through.
     pub(crate) async fn refunded(&self, bench: &Bench, payment: &PaymentRef, amount: Fen) -> Result<RefundQuestion> {
         let question = Self::refund_of(bench, payment, amount);
-        let said = self.channel.refund(&question).await;
+        let mut said = self.channel.refund(&question).await;
+        if matches!(said, Err(CallError::MaybeDone(_))) {
+            said = self.channel.refund(&question).await;
+        }
         if !matches!(said, Ok(Outcome::Done(_) | Outcome::Pending)) {
             bail!("an undisturbed refund came to {said:?}");
         }

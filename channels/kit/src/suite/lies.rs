@@ -11,6 +11,7 @@ use crate::report::Findings;
 use crate::stage::bench::{Bench, fen, until};
 use crate::stage::deed::{Deed, Said};
 use crate::stage::lane::{Lane, payment};
+use crate::stage::wire::Break;
 use crate::suite::Property;
 
 pub(super) const PROPERTIES: &[Property] = &[
@@ -89,10 +90,13 @@ async fn told(bench: &Bench, found: &Findings, acts: &[Act], faults: &[Fault]) -
             }
         }
     }
-    each(cases, 4, async |(act, fault)| {
-        let Some(deed) = Deed::prepare(bench, act).await? else {
-            return Ok(());
+    each(bench, cases, async |(act, fault)| {
+        let prepared = match act {
+            // Others ask about the common contract at the same time, and would meet what is meant for this case.
+            Act::QueryContract => Some(Deed::QueryContract(bench.lane().await?.signed(bench).await?)),
+            _ => Deed::prepare(bench, act).await?,
         };
+        let Some(deed) = prepared else { return Ok(()) };
         let lane = bench.lane().await?;
         bench.gateway.play(act, deed.no(), &fault).await?;
         let said = deed.ask(bench, lane.channel.as_ref()).await;
@@ -180,9 +184,18 @@ async fn refusal(bench: &Bench, found: &Findings) -> Result<()> {
 
 /// The refusal of a repeat proves nothing about what the first sending did.
 async fn repeat_of_a_good_one(bench: &Bench, found: &Findings) -> Result<()> {
-    if !bench.gateway.plays(Act::Deduct, &Fault::Refuse) {
+    if !bench.gateway.plays(Act::Deduct, &Fault::RefuseRepeat) {
+        found.not_played(format!("{} in a {}", Fault::RefuseRepeat, Act::Deduct));
         return Ok(());
     }
+    for confirmation in [None, Some(Break::ResetAfter), Some(Break::PageBefore(502))] {
+        one_repeat(bench, found, confirmation).await?;
+    }
+    Ok(())
+}
+
+/// Where the adapter asks for the order before it believes the refusal, that question may be broken.
+async fn one_repeat(bench: &Bench, found: &Findings, confirmation: Option<Break>) -> Result<()> {
     let lane = bench.lane().await?;
     let question = Lane::deduction(bench, &bench.contract().await?, bench.amount()?);
     let first = lane.channel.deduct(&question).await;
@@ -192,11 +205,17 @@ async fn repeat_of_a_good_one(bench: &Bench, found: &Findings) -> Result<()> {
     lane.until_paid(&payment(&question)).await?;
     bench
         .gateway
-        .play(Act::Deduct, question.no.as_str(), &Fault::Refuse)
+        .play(Act::Deduct, question.no.as_str(), &Fault::RefuseRepeat)
         .await?;
+    if let Some(how) = confirmation.clone() {
+        lane.wire.breaks(1, how);
+    }
     let again = lane.channel.deduct(&question).await;
+    lane.wire.mend();
     found.must(!matches!(again, Ok(Outcome::Refused(_))), || {
-        format!("the refused repeat of a deduction that was paid: {again:?}")
+        format!(
+            "the refused repeat of a deduction that was paid, asked after and broken by {confirmation:?}: {again:?}"
+        )
     });
     let standing = until("the payment to be told", async || {
         Ok(lane.channel.query_payment(&payment(&question)).await.ok())

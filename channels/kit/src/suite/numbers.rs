@@ -106,7 +106,7 @@ async fn after_break(bench: &Bench, found: &Findings) -> Result<()> {
         Break::HalfBody,
     ]
     .to_vec();
-    super::each(cases, 2, async |how| {
+    super::each(bench, cases, async |how| {
         let lane = bench.lane().await?;
         let question = Lane::deduction(bench, &contract, bench.amount()?);
         lane.wire.breaks(0, how.clone());

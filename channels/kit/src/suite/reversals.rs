@@ -186,7 +186,7 @@ async fn broken(bench: &Bench, found: &Findings) -> Result<()> {
     for nth in 0..requests {
         cases.extend([Break::ResetBefore, Break::ResetAfter, Break::PageAfter(502)].map(|how| (nth, how)));
     }
-    each(cases, 6, async |(nth, how)| {
+    each(bench, cases, async |(nth, how)| {
         let lane = bench.lane().await?;
         let amount = bench.amount()?;
         let payment = lane.paid(bench, amount).await?;
