@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check fmt deny regen
+.PHONY: help run demo test check fmt deny regen new-channel
 
 help: ## lists these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -34,5 +34,9 @@ deny: ## licences, sources and bans of what is linked (advisories need a network
 	@command -v cargo-deny >/dev/null 2>&1 || { echo "cargo-deny is missing; installing it (about two minutes)"; $(CARGO) install cargo-deny --locked; }
 	$(CARGO) deny check bans licenses sources
 
-regen: ## rewrites what is generated from the code (line counts of docs/architecture.md)
+regen: ## rewrites what is generated from the code (line counts of docs/architecture.md, the duties of channels)
 	METROPAY_REGEN=1 $(CARGO) test -p metropay-tests --test tidy
+	METROPAY_REGEN=1 $(CARGO) test -p metropay-channel-kit --test duties
+
+new-channel: ## makes a new channel from the template: make new-channel name=foo (docs/add-a-channel.md)
+	@$(CARGO) run -q -p metropay-channel-kit --bin new-channel -- $(name)

@@ -168,7 +168,7 @@ impl Bench {
     }
 
     /// Remembers what an adapter said when something went wrong.
-    pub(crate) fn hear(&self, error: impl ToString) {
+    pub(crate) fn hear(&self, error: &impl ToString) {
         let mut errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
         errors.push(error.to_string());
     }

@@ -189,7 +189,7 @@ async fn used(bench: &Bench, found: &Findings) -> Result<()> {
         let right = matches!(said, Ok(Outcome::Refused(_) | Outcome::Pending) | Err(_));
         found.must(right, || format!("a code that is {what}: {said:?}"));
         if let Err(error) = said {
-            bench.hear(error);
+            bench.hear(&error);
         }
         let sums = bench.sums(question.no.as_str()).await?;
         found.must(sums.debits == 0, || format!("a code that is {what} moved {sums:?}"));

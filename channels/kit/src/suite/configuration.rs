@@ -55,7 +55,7 @@ const BUILD_MAX: Duration = Duration::from_millis(150);
 
 pub(super) fn schema(bench: &Bench) -> Value {
     let schema = bench.registry.schema(&bench.id);
-    schema.map(|schema| schema.to_value()).unwrap_or_default()
+    schema.map(schemars::Schema::to_value).unwrap_or_default()
 }
 
 fn fields(schema: &Value) -> Map<String, Value> {

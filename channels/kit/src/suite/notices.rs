@@ -309,7 +309,7 @@ async fn junk(bench: &Bench, found: &Findings) -> Result<()> {
         let read = lane.read(&letter).await;
         found.must(read.is_err(), || format!("{shown}: {read:?}"));
         if let Err(error) = read {
-            bench.hear(error);
+            bench.hear(&error);
         }
     }
     Ok(())
@@ -328,7 +328,7 @@ async fn other_account(bench: &Bench, found: &Findings) -> Result<()> {
     let read = ours.read(&letter).await;
     found.must(read.is_err(), || format!("{read:?}"));
     if let Err(error) = read {
-        bench.hear(error);
+        bench.hear(&error);
     }
     Ok(())
 }

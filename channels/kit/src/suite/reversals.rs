@@ -66,7 +66,7 @@ async fn ended(bench: &Bench, channel: &dyn Channel, question: &ReverseQuestion)
             Ok(Outcome::Pending) => None,
             Ok(ended) => Some(ended),
             Err(error) => {
-                bench.hear(error);
+                bench.hear(&error);
                 None
             }
         })
