@@ -25,6 +25,8 @@ pub(crate) struct Lane {
     pub(crate) channel: Arc<dyn Channel>,
     /// Its slot in the mailbox.
     pub(crate) slot: u64,
+    /// How many letters the mailbox held when it was built.
+    pub(crate) since: usize,
     config: Value,
 }
 
@@ -41,6 +43,7 @@ impl Lane {
             wire,
             channel,
             slot,
+            since: bench.mailbox.length(),
             config,
         })
     }
@@ -72,7 +75,8 @@ impl Lane {
 
     /// The page on which a contract is signed.
     pub(crate) async fn page(&self, bench: &Bench, contract: &ContractRef) -> Result<SignPage> {
-        match self.channel.sign_contract(&Self::signing(bench, contract)).await {
+        let signing = Self::signing(bench, contract);
+        match patiently(async || self.channel.sign_contract(&signing).await).await {
             Ok(Outcome::Done(page)) => Ok(page),
             other => bail!("a contract cannot be signed: {other:?}"),
         }
@@ -122,11 +126,7 @@ impl Lane {
     /// The same on this contract.
     pub(crate) async fn paid_on(&self, bench: &Bench, contract: &ContractRef, amount: Fen) -> Result<PaymentRef> {
         let question = Self::deduction(bench, contract, amount);
-        let mut said = self.channel.deduct(&question).await;
-        if matches!(said, Err(CallError::MaybeDone(_))) {
-            // A busy machine: what a platform does then is to send it again.
-            said = self.channel.deduct(&question).await;
-        }
+        let said = patiently(async || self.channel.deduct(&question).await).await;
         if !matches!(said, Ok(Outcome::Done(_) | Outcome::Pending)) {
             bail!("an undisturbed deduction came to {said:?}");
         }
@@ -185,10 +185,7 @@ impl Lane {
     /// A refund that went through.
     pub(crate) async fn refunded(&self, bench: &Bench, payment: &PaymentRef, amount: Fen) -> Result<RefundQuestion> {
         let question = Self::refund_of(bench, payment, amount);
-        let mut said = self.channel.refund(&question).await;
-        if matches!(said, Err(CallError::MaybeDone(_))) {
-            said = self.channel.refund(&question).await;
-        }
+        let said = patiently(async || self.channel.refund(&question).await).await;
         if !matches!(said, Ok(Outcome::Done(_) | Outcome::Pending)) {
             bail!("an undisturbed refund came to {said:?}");
         }
@@ -218,22 +215,15 @@ impl Lane {
         }
     }
 
-    /// Reads everything that came with this adapter, and answers the first that fits.
-    pub(crate) async fn notice(&self, bench: &Bench, fits: impl Fn(&News) -> bool) -> Result<Option<RawNotice>> {
-        for letter in bench.mailbox.all() {
-            let read = self.read(&letter).await;
-            if read.is_ok_and(|news| news.iter().any(&fits)) {
-                return Ok(Some(letter));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Waits for a notification that fits; `None` where none comes in time.
+    /// Waits for a notification that fits, of all that came since this adapter was built; `None` where none comes in time.
     pub(crate) async fn until_notice(&self, bench: &Bench, fits: impl Fn(&News) -> bool) -> Result<Option<RawNotice>> {
+        let mut seen = self.since;
         for _ in 0..60 {
-            if let Some(letter) = self.notice(bench, &fits).await? {
-                return Ok(Some(letter));
+            for letter in bench.mailbox.since(seen) {
+                seen = seen.saturating_add(1);
+                if self.read(&letter).await.is_ok_and(|news| news.iter().any(&fits)) {
+                    return Ok(Some(letter));
+                }
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -243,6 +233,18 @@ impl Lane {
     pub(crate) async fn read(&self, letter: &RawNotice) -> Result<Vec<News>, NoticeRefused> {
         self.channel.read_notice(letter).await
     }
+}
+
+/// What a platform does on a busy machine, where an answer may come too late: it asks the same again.
+async fn patiently<T>(ask: impl AsyncFn() -> Called<T>) -> Called<T> {
+    let mut said = ask().await;
+    for _ in 0..3 {
+        if !matches!(said, Err(CallError::MaybeDone(_))) {
+            break;
+        }
+        said = ask().await;
+    }
+    said
 }
 
 /// The configuration with one address in the place of another, wherever it stands.

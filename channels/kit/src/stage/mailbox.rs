@@ -74,10 +74,17 @@ impl Mailbox {
         self.held.with(|inside| inside.answers.insert(slot, answer));
     }
 
-    /// Everything that came, of all slots: some gateways keep one address for all calls of an account.
-    pub(crate) fn all(&self) -> Vec<RawNotice> {
-        self.held
-            .with(|inside| inside.letters.iter().map(|(_, letter)| letter.clone()).collect())
+    /// How many letters came into all slots.
+    pub(crate) fn length(&self) -> usize {
+        self.held.with(|inside| inside.letters.len())
+    }
+
+    /// What came behind so many letters, into all slots: some gateways keep one address for all calls of an account.
+    pub(crate) fn since(&self, letters: usize) -> Vec<RawNotice> {
+        self.held.with(|inside| {
+            let later = inside.letters.iter().skip(letters);
+            later.map(|(_, letter)| letter.clone()).collect()
+        })
     }
 
     /// How much came into this slot.

@@ -218,12 +218,10 @@ async fn faulty(bench: &Bench, found: &Findings, fault: Fault) -> Result<Option<
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    let letters = bench.mailbox.all();
     let mut read = Vec::new();
-    for letter in letters.iter().rev().take(400) {
-        let text = String::from_utf8_lossy(&letter.body);
-        if text.contains(question.no.as_str()) {
-            read.push(lane.read(letter).await);
+    for letter in bench.mailbox.since(lane.since) {
+        if String::from_utf8_lossy(&letter.body).contains(question.no.as_str()) {
+            read.push(lane.read(&letter).await);
         }
     }
     Ok(Some(read))

@@ -26,7 +26,7 @@ pub(super) const PROPERTIES: &[Property] = &[
         "reverse.never-sent",
         Later,
         ["C7"],
-        "an order that never reached the channel ends as never paid, but not before its silence proves it",
+        "an order that never reached the channel ends as never paid",
         never_sent
     ),
     property!(
