@@ -1,4 +1,5 @@
 //! The duties that core imposes, the list of them here, the properties that hold them, and the page that tells of them: in step.
+#![expect(clippy::unwrap_used, reason = "a test stops where something is not as it must be")]
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -102,6 +103,15 @@ fn every_duty_is_held_by_a_property_and_every_property_holds_only_duties_that_ar
 const BEGIN: &str = "<!-- duties: written by `make regen` -->\n";
 const END: &str = "<!-- /duties -->";
 
+/// A text of a documentation comment without the links that only rustdoc follows.
+fn plain(text: &str) -> String {
+    let mut parts = text.split("](super::");
+    let first = parts.next().unwrap_or_default().to_owned();
+    let rest = parts.map(|part| part.split_once(')').map_or("", |(_, rest)| rest));
+    let whole: String = std::iter::once(first.as_str()).chain(rest).collect();
+    whole.replace("[`", "`").replace("`]", "`")
+}
+
 fn table() -> String {
     let texts = by_file();
     let mut page = String::new();
@@ -111,7 +121,7 @@ fn table() -> String {
         if *nth == 0 {
             page.push_str(&format!("\n### `{}`\n", duty.file));
         }
-        page.push_str(&format!("\n**{}.** {}\n\n", duty.id, texts[duty.file][*nth]));
+        page.push_str(&format!("\n**{}.** {}\n\n", duty.id, plain(&texts[duty.file][*nth])));
         *nth += 1;
         for property in properties()
             .iter()
