@@ -20,4 +20,4 @@ pub mod template;
 pub use fault::{Act, BillFault, Fault};
 pub use gateway::{Entry, Gateway, Way};
 pub use report::{Report, Row, Verdict};
-pub use suite::{Property, conformance, properties};
+pub use suite::{Property, conformance, conformance_in, properties};

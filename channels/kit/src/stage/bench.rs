@@ -1,5 +1,6 @@
 //! What all cases share.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use metropay_core::channel::{Channel, ChannelFactory, ChannelRegistry, ContractRef, RegistryError, Setting};
 use metropay_core::clock::{Clock, MovedClock};
-use metropay_core::id::{AccountId, ChannelId};
+use metropay_core::id::{AccountId, ChannelId, PayNo};
 use metropay_core::money::Fen;
 use metropay_core::random::SystemRandom;
 use serde_json::Value;
@@ -51,6 +52,8 @@ pub(crate) struct Bench {
     counter: AtomicU64,
     /// Confidential texts that were met on the way: handles, payers, payment codes.
     met: Mutex<Vec<String>>,
+    /// The payments that were asked for.
+    payments: Mutex<HashSet<String>>,
     /// What adapters said when something went wrong.
     errors: Mutex<Vec<String>>,
     contract: OnceCell<ContractRef>,
@@ -80,6 +83,7 @@ impl Bench {
             places: tokio::sync::Semaphore::new(PLACES),
             counter: AtomicU64::new(1),
             met: Mutex::default(),
+            payments: Mutex::default(),
             errors: Mutex::default(),
             contract: OnceCell::new(),
             others_contract: OnceCell::new(),
@@ -152,6 +156,19 @@ impl Bench {
     pub(crate) fn amount(&self) -> Result<Fen> {
         let odd = self.count().wrapping_mul(37).checked_rem(4_900).unwrap_or(0);
         fen(odd.saturating_add(100))
+    }
+
+    /// A number for a new payment.
+    pub(crate) fn pay_no(&self) -> PayNo {
+        let no = PayNo::fresh(self.clock.as_ref(), &SystemRandom);
+        let mut payments = self.payments.lock().unwrap_or_else(PoisonError::into_inner);
+        payments.insert(no.0.clone());
+        no
+    }
+
+    /// The payments that were asked for.
+    pub(crate) fn payments(&self) -> HashSet<String> {
+        self.payments.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Remembers a confidential text.

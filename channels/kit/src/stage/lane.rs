@@ -10,7 +10,7 @@ use metropay_core::channel::{
     SignQuestion, SignedContract, Standing,
 };
 use metropay_core::clock::Clock;
-use metropay_core::id::{ContractNo, PayNo, RefundNo, ReversalNo};
+use metropay_core::id::{ContractNo, RefundNo, ReversalNo};
 use metropay_core::money::Fen;
 use metropay_core::random::SystemRandom;
 use metropay_core::secret::Secret;
@@ -108,7 +108,7 @@ impl Lane {
 
     pub(crate) fn deduction(bench: &Bench, contract: &ContractRef, amount: Fen) -> DeductQuestion {
         DeductQuestion {
-            no: PayNo::fresh(bench.clock.as_ref(), &SystemRandom),
+            no: bench.pay_no(),
             at: bench.clock.now(),
             amount,
             body: "地铁便利店 矿泉水 2 瓶".to_owned(),
@@ -157,7 +157,7 @@ impl Lane {
         };
         bench.meet(&code);
         Ok(Some(CodePayQuestion {
-            no: PayNo::fresh(bench.clock.as_ref(), &SystemRandom),
+            no: bench.pay_no(),
             at: bench.clock.now(),
             amount: bench.amount()?,
             body: "地铁便利店 矿泉水 2 瓶".to_owned(),

@@ -2,8 +2,6 @@
 
 use anyhow::Result;
 use metropay_core::channel::{CodePayQuestion, Outcome, Paid, Product, Standing};
-use metropay_core::id::PayNo;
-use metropay_core::random::SystemRandom;
 use metropay_core::secret::Secret;
 
 use super::property;
@@ -175,7 +173,7 @@ async fn used(bench: &Bench, found: &Findings) -> Result<()> {
     let _ = lane.pay_by_code(&first).await;
     until_paid(&lane, &first).await?;
     let mut second = first.clone();
-    second.no = PayNo::fresh(bench.clock.as_ref(), &SystemRandom);
+    second.no = bench.pay_no();
     let mut unknown = question(bench, &lane, false).await?;
     let digits: String = unknown.code.expose().chars().rev().collect();
     let head: String = unknown.code.expose().chars().take(2).collect();

@@ -5,6 +5,7 @@ use futures::future::join_all;
 use metropay_core::channel::{Outcome, Standing};
 
 use super::property;
+use crate::gateway::Way;
 use crate::report::Findings;
 use crate::stage::bench::{Bench, Sums, until};
 use crate::stage::deed::{Deed, Said};
@@ -48,7 +49,30 @@ pub(super) const PROPERTIES: &[Property] = &[
         "two deductions under two numbers are two debits",
         two
     ),
+    property!(
+        "number.none-other",
+        Settled,
+        ["C1", "P3"],
+        "whatever the gateway's books tell of the whole run was asked for, under its number",
+        none_other
+    ),
 ];
+
+async fn none_other(bench: &Bench, found: &Findings) -> Result<()> {
+    let asked = bench.payments();
+    for entry in bench.gateway.books().await? {
+        found.must(asked.contains(&entry.payment_no), || {
+            format!(
+                "nobody asked for a payment {}, and the books tell {entry:?}",
+                entry.payment_no
+            )
+        });
+        if entry.way == Way::Paid {
+            found.must(entry.no == entry.payment_no, || format!("{entry:?}"));
+        }
+    }
+    Ok(())
+}
 
 async fn sent(bench: &Bench, found: &Findings) -> Result<()> {
     let lane = bench.lane().await?;
