@@ -5,6 +5,7 @@ mod bill;
 mod code;
 mod compensation;
 mod crowd;
+mod health;
 mod limit;
 mod mandate;
 mod notification;

@@ -218,6 +218,7 @@ fn head_start(now: Time) -> Duration {
 fn configuration(folder: &Path) -> Result<Config> {
     let mut config = Config::load(Profile::Demo, folder)?;
     config.server.listen = ([127, 0, 0, 1], 0).into();
+    config.server.ops_listen = Some(([127, 0, 0, 1], 0).into());
     config.server.public_url = String::new();
     config.server.drain_s = 1;
     config.database.url = format!("sqlite://{}/metropay.db?mode=rwc", folder.display());
