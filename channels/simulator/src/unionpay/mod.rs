@@ -4,7 +4,7 @@
 //! it asks for, and comes back as a [`reply`]. Accepted orders are decided in [`settle`] and told by [`notify`].
 //!
 //! # Doors
-//! `gateway/api/{backTransReq,frontTransReq,queryTrans}.do` take messages, `filedownload/` and the bare `/` fetch files.
+//! `gateway/api/{backTransReq,frontTransReq,queryTrans}.do` take messages, `filedownload/` fetches files.
 //! [`message`] lists what is carried out; whatever else is known is not permitted (32).
 //!
 //! # People
@@ -98,7 +98,6 @@ pub(crate) fn router() -> Router<Arc<Frame>> {
             "/gateway/api/queryTrans.do",
             any(|frame, headers, body| serve(Door::Query, frame, headers, body)),
         )
-        .route("/", any(file))
         .route("/filedownload", any(file))
         .route("/filedownload/", any(file))
         .route(

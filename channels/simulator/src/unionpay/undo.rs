@@ -28,7 +28,7 @@ pub(super) fn undo(frame: &Arc<Frame>, request: &Request, effects: &[Effect]) ->
         return Reply::new(&request.fields, "35");
     };
     if let Some(code) = objection(&original, request, now_ms) {
-        return Reply::new(&request.fields, code);
+        return order::refuse(tx, request, now_ms, code);
     }
     if order::find(&tx, &request.key()).is_some() {
         return Reply::new(&request.fields, "12");
