@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check fmt deny regen
+.PHONY: help run demo test check fmt deny fuzz regen
 
 help: ## lists these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -33,6 +33,9 @@ clippy:
 deny: ## licences, sources and bans of what is linked (advisories need a network: see CONTRIBUTING.md)
 	@command -v cargo-deny >/dev/null 2>&1 || { echo "cargo-deny is missing; installing it (about two minutes)"; $(CARGO) install cargo-deny --locked; }
 	$(CARGO) deny check bans licenses sources
+
+fuzz: ## fuzzes every parser for `seconds` each (60) and keeps what reaches something new
+	fuzz/run.sh $(or $(seconds),60) $(target)
 
 regen: ## rewrites what is generated from the code (line counts of docs/architecture.md)
 	METROPAY_REGEN=1 $(CARGO) test -p metropay-tests --test tidy

@@ -36,6 +36,11 @@ const HOUSE: &[(&str, &str, &[&str])] = &[
         "stories, faults, bad input, tidy",
         &["core", "server", "channels/simulator"],
     ),
+    (
+        "fuzz",
+        "every parser of input from outside, and the inputs worth keeping",
+        &["core", "web", "channels/wechat", "channels/alipay", "channels/unionpay"],
+    ),
 ];
 
 fn root() -> PathBuf {
