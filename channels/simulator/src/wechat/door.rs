@@ -86,7 +86,11 @@ fn act(frame: &Arc<Frame>, operation: &Operation, call: &Call) -> Result<Fields,
 fn subject(frame: &Frame, operation: &Operation, fields: &Fields) -> String {
     let names: &[&str] = match operation.family {
         Family::SigningPage | Family::Contract | Family::ContractQuery => &["contract_code"],
-        Family::Deduction | Family::OrderQuery | Family::Close => &["out_trade_no"],
+        Family::Deduction | Family::OrderQuery | Family::Close | Family::CodePayment | Family::Reverse => {
+            &["out_trade_no"]
+        }
+        Family::CodeLookup => &["auth_code"],
+        Family::Bill | Family::Fetch => &["bill_date"],
         Family::Refund | Family::RefundQuery => &["out_refund_no", "out_trade_no"],
     };
     if let Some(number) = names.iter().find_map(|name| fields.get(name)) {

@@ -7,8 +7,12 @@
 
 mod account;
 mod answer;
+mod code_payment;
 mod contract;
 mod door;
+mod fee;
+mod micropay;
+mod money;
 mod notification;
 mod notify;
 mod number;
@@ -18,18 +22,23 @@ mod order_apply;
 mod order_close;
 mod order_query;
 mod page;
+mod pay_code;
 mod phone;
+mod phone_pay;
 mod presign;
 mod quota;
 mod refund;
 mod refund_file;
+mod refund_judge;
 mod refund_query;
 mod request;
+mod reverse;
 mod settle;
 mod sign;
 mod signing;
 mod terms;
 mod texts;
+mod wallet;
 mod xml;
 
 #[cfg(test)]
@@ -65,11 +74,18 @@ pub(crate) fn router() -> Router<Arc<Frame>> {
             "/papay/partner/deletecontract",
             door::at(&contract::DELETECONTRACT, Side::Provider),
         )
+        .route("/pay/micropay", door::at(&micropay::MICROPAY, Side::Both))
+        .route(
+            "/tools/authcodetoopenid",
+            door::at(&micropay::AUTHCODETOOPENID, Side::Both),
+        )
+        .route("/secapi/pay/reverse", door::at(&reverse::REVERSE, Side::Both))
         .route("/pay/orderquery", door::at(&order_query::ORDERQUERY, Side::Both))
         .route("/pay/closeorder", door::at(&order_close::CLOSEORDER, Side::Both))
         .route("/secapi/pay/refund", door::at(&refund_file::REFUND, Side::Both))
         .route("/pay/refundquery", door::at(&refund_query::REFUNDQUERY, Side::Both))
         .merge(phone::router())
+        .merge(phone_pay::router())
         .fallback(door::unknown)
 }
 

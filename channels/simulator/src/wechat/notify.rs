@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::answer::FOREIGN_KEY;
 use super::contract::Contract;
-use super::order::Order;
+use super::order::{Order, Product};
 use super::refund::Refund;
 use super::sign::SignType;
 use super::xml::{self, Fields};
@@ -56,6 +56,9 @@ fn send_about_contract(frame: &Arc<Frame>, contract: &Contract, url: String, mes
 
 /// Tells how a deduction ended, success and failure alike.
 pub(super) fn deducted(frame: &Arc<Frame>, order: &Order) {
+    if order.product == Product::PaymentCode {
+        return paid_by_code(frame, order);
+    }
     let Some(account) = account::find(&frame.store.begin(), &order.mch_id) else {
         return;
     };
@@ -67,6 +70,9 @@ pub(super) fn deducted(frame: &Arc<Frame>, order: &Order) {
     };
     send_signed(frame, about, order.notify_url.clone(), message, DEDUCTION_SCHEDULE_S);
 }
+
+/// Payments by code are told of only where the account asked for it.
+pub(super) fn paid_by_code(_frame: &Arc<Frame>, _order: &Order) {}
 
 /// Tells how a refund ended, where the merchant gave an address.
 pub(super) fn refunded(frame: &Arc<Frame>, refund: &Refund) {

@@ -81,7 +81,7 @@ pub(super) async fn read(operation: &Operation, request: Request) -> Result<Rece
         .and_then(|value| value.to_str().ok())
         .map(str::to_owned);
     let fields = match operation.carrier {
-        Carrier::Post => {
+        Carrier::Post | Carrier::PostForBill | Carrier::PostForFundFlow => {
             if request.method() != Method::POST {
                 return Err("REQUIRE_POST_METHOD".to_owned());
             }
@@ -213,6 +213,7 @@ fn sign_type(operation: &Operation, fields: &Fields) -> Option<SignType> {
         Signing::Md5Only => wanted
             .is_none_or(|wanted| wanted == SignType::Md5)
             .then_some(SignType::Md5),
+        Signing::HmacRequired => wanted.filter(|wanted| *wanted == SignType::HmacSha256),
     }
 }
 

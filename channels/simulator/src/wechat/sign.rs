@@ -128,7 +128,7 @@ mod tests {
             assert_eq!(message.get("sign"), Some(wanted), "{}", vector.id);
             seen += 1;
         }
-        assert_eq!(seen, 15);
+        assert_eq!(seen, 18);
     }
 
     #[test]

@@ -15,6 +15,10 @@ mod life;
 #[cfg(test)]
 mod merchant;
 #[cfg(test)]
+mod paying_by_code;
+#[cfg(test)]
+mod phone;
+#[cfg(test)]
 mod quotas;
 #[cfg(test)]
 mod receiver;
