@@ -7,15 +7,24 @@
 
 mod account;
 mod answer;
+mod authority;
+mod bill;
+mod bill_file;
+mod bill_row;
 mod code_payment;
 mod contract;
+mod credentials;
+mod desk;
 mod door;
 mod fee;
+mod flow;
+mod login;
 mod micropay;
 mod money;
 mod notification;
 mod notify;
 mod number;
+mod oauth_page;
 mod operation;
 mod order;
 mod order_apply;
@@ -36,8 +45,10 @@ mod reverse;
 mod settle;
 mod sign;
 mod signing;
+mod sns;
 mod terms;
 mod texts;
+mod v3;
 mod wallet;
 mod xml;
 
@@ -83,9 +94,15 @@ pub(crate) fn router() -> Router<Arc<Frame>> {
         .route("/pay/orderquery", door::at(&order_query::ORDERQUERY, Side::Both))
         .route("/pay/closeorder", door::at(&order_close::CLOSEORDER, Side::Both))
         .route("/secapi/pay/refund", door::at(&refund_file::REFUND, Side::Both))
+        .route("/pay/downloadbill", door::at(&bill::DOWNLOADBILL, Side::Both))
+        .route("/pay/downloadfundflow", door::at(&bill::DOWNLOADFUNDFLOW, Side::Both))
         .route("/pay/refundquery", door::at(&refund_query::REFUNDQUERY, Side::Both))
         .merge(phone::router())
         .merge(phone_pay::router())
+        .merge(v3::router())
+        .merge(desk::router())
+        .merge(oauth_page::router())
+        .merge(sns::router())
         .fallback(door::unknown)
 }
 

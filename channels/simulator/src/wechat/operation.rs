@@ -114,6 +114,8 @@ pub(super) enum Form {
     Ip4,
     Ip,
     TradeNo,
+    /// As in APIv2, but six characters at least.
+    TradeNoV3,
     RefundNo,
     /// Letters and digits of any script.
     DisplayAccount,
@@ -159,6 +161,7 @@ impl Form {
             Self::Ip4 => value.parse::<Ipv4Addr>().is_ok(),
             Self::Ip => value.parse::<IpAddr>().is_ok(),
             Self::TradeNo => every(32, |b| b.is_ascii_alphanumeric() || b"_-|*".contains(&b)),
+            Self::TradeNoV3 => value.len() >= 6 && Self::TradeNo.fits(value, now_s),
             Self::RefundNo => every(64, |b| b.is_ascii_alphanumeric() || b"_-|*@".contains(&b)),
             Self::DisplayAccount => value.len() <= 32 && value.chars().all(char::is_alphanumeric),
             Self::OneOf(values) => values.contains(&value),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::order::{self, Order, Product, State};
-use super::refund::{self, Refund, Status};
+use super::refund::{self, Status};
 use super::{contract, money, notify, quota, wallet};
 use crate::fault::Effect;
 use crate::frame::Frame;
@@ -170,6 +170,7 @@ fn settle_refund(frame: &Arc<Frame>, key: &str, at_ms: i64) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::refund::Refund;
     use super::super::vectors;
     use super::*;
     use crate::books;

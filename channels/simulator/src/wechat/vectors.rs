@@ -1,5 +1,11 @@
 //! The test vectors C1 to C12 and C22 to C29 of the wechat reference, section 14, and what they tell of.
 
+use std::io::Read;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use flate2::read::GzDecoder;
+
 use super::contract::Contract;
 use super::order::{Order, Product, State};
 use super::refund::{Refund, Status, Version};
@@ -34,6 +40,15 @@ pub(super) fn wire(id: &str) -> &'static str {
         .find(|vector| vector.id == id)
         .expect("a vector of this name")
         .wire
+}
+
+/// The trade bill of C21, packed in the reference.
+pub(super) fn bill() -> String {
+    let packed: String = include_str!("vectors_c21.b64").split_whitespace().collect();
+    let packed = STANDARD.decode(packed).unwrap();
+    let mut bill = String::new();
+    GzDecoder::new(packed.as_slice()).read_to_string(&mut bill).unwrap();
+    bill
 }
 
 /// The contract of the vectors, signed in C3.
