@@ -29,6 +29,12 @@ mod restart;
 #[cfg(test)]
 mod signing;
 #[cfg(test)]
+mod v3_client;
+#[cfg(test)]
+mod v3_door;
+#[cfg(test)]
+mod v3_paying;
+#[cfg(test)]
 mod vectors;
 #[cfg(test)]
 mod wire;

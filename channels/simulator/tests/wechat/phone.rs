@@ -13,10 +13,19 @@ pub(crate) struct Phone {
 
 impl Phone {
     pub(crate) fn of(merchant: &Merchant, user: &str) -> Self {
+        Self::at(&merchant.base, user)
+    }
+
+    /// At a gateway with this address.
+    pub(crate) fn at(base: &str, user: &str) -> Self {
         Self {
-            base: format!("{}/phone", merchant.base),
+            base: format!("{base}/phone"),
             user: user.to_owned(),
-            http: merchant.http.clone(),
+            http: reqwest::Client::builder()
+                .no_proxy()
+                .redirect(reqwest::redirect::Policy::none())
+                .build()
+                .unwrap(),
         }
     }
 
