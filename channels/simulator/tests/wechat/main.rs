@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod account;
 #[cfg(test)]
+mod bills;
+#[cfg(test)]
 mod closing;
 #[cfg(test)]
 mod deducting;
@@ -12,6 +14,8 @@ mod door;
 mod faults;
 #[cfg(test)]
 mod life;
+#[cfg(test)]
+mod logins;
 #[cfg(test)]
 mod merchant;
 #[cfg(test)]
