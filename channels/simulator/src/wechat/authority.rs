@@ -84,8 +84,9 @@ pub(super) fn platforms(frame: &Frame) -> Vec<Platform> {
 /// A new platform certificate takes over; the one before it stays valid so long, Unix milliseconds.
 pub(super) fn rotate(frame: &Frame, old_until_ms: i64) -> Result<Platform, Refused> {
     let root = root(frame);
-    let now = frame.clock.now();
-    let begin = (now.year(), now.month(), now.day());
+    // Midnight in Greenwich comes later than in China; a certificate must not begin in the future.
+    let yesterday = frame.clock.now() - chrono::TimeDelta::days(1);
+    let begin = (yesterday.year(), yesterday.month(), yesterday.day());
     let fresh = platform(&root.ca_key_pem, begin)
         .map_err(|error| Refused(format!("the certificate could not be made: {error}")))?;
     let mut tx = frame.store.begin();

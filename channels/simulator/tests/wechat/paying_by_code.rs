@@ -184,6 +184,15 @@ async fn an_empty_wallet_and_a_slow_bank_are_told_as_such() {
         "what was given back can be spent"
     );
 
+    let receiver = Receiver::start().await;
+    let contract = merchant.contract(&simulator, &receiver, "CODE1", "小明").await;
+    merchant.apply(&receiver, &contract, "DEBT", 100).await;
+    let notice = receiver.wait("/deduct/DEBT", 1).await;
+    assert_eq!(
+        notice["err_code"], "NOTENOUGH",
+        "deductions come out of the same wallet"
+    );
+
     phone.post("balance", &[]).await;
     let shown = phone.post("code", &[("bank_ms", "200")]).await.text().await.unwrap();
     let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
