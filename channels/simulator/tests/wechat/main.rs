@@ -7,6 +7,8 @@ mod bills;
 #[cfg(test)]
 mod business_day;
 #[cfg(test)]
+mod certified;
+#[cfg(test)]
 mod closing;
 #[cfg(test)]
 mod deducting;
