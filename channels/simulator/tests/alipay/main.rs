@@ -27,6 +27,8 @@ mod providers;
 #[cfg(test)]
 mod refunds;
 #[cfg(test)]
+mod rest;
+#[cfg(test)]
 mod restart;
 #[cfg(test)]
 mod sealing;
