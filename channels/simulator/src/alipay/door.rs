@@ -57,6 +57,7 @@ pub(super) fn admit(frame: &Frame, params: &Params, effects: &[Effect]) -> Resul
         account,
         method,
         biz,
+        charset: params.charset,
         notify_url: params.get("notify_url").map(str::to_owned),
         return_url: params.get("return_url").map(str::to_owned),
         effects: effects.to_vec(),

@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 
 use super::account::{self, Account};
 use super::call::{self, Call, Method};
+use super::charset::Charset;
 use super::desk::Desk;
 use super::failure::Failure;
 use super::v3_answer::{self, Answer};
@@ -162,6 +163,7 @@ fn admit(frame: &Frame, request: &Request, caller: &Account, effects: &[Effect])
         account: door::for_whom(frame, method, caller, token)?,
         caller: caller.clone(),
         method,
+        charset: Charset::Utf8,
         notify_url: call::text(&biz, "notify_url"),
         return_url: None,
         biz,

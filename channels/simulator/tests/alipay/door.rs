@@ -5,7 +5,7 @@ use rsa::pkcs8::{DecodePrivateKey, DecodePublicKey};
 use rsa::{RsaPrivateKey, RsaPublicKey};
 use serde_json::{Value, json};
 
-use crate::shop::{Answer, PAY, QUERY, Shop, client, settings, sign, trade, vector};
+use crate::shop::{Answer, PAY, QUERY, Shop, client, form, settings, sign, trade, vector};
 
 #[tokio::test]
 async fn a_wrong_signature_is_refused_with_the_string_that_was_expected() {
@@ -97,9 +97,14 @@ async fn a_page_that_cannot_be_shown_says_so_to_the_user() {
     let shop = Shop::open(json!({})).await;
     let mut params = shop.params("alipay.user.agreement.page.sign", &json!({}), &[]);
     params.insert("biz_content".to_owned(), "{\"a\":1}".to_owned());
-    let page = shop.send(&params).await.unwrap();
+    let answer = shop.client.get(format!("{}?{}", shop.gateway(), form(&params)));
+    let answer = answer.send().await.unwrap();
+    assert_eq!(answer.headers()["content-type"], "text/html;charset=GBK");
+    let bytes = answer.bytes().await.unwrap();
+    let (page, _, is_broken) = encoding_rs::GBK.decode(&bytes);
+    assert!(!is_broken && page.starts_with("<!doctype html>"), "{page}");
     assert!(
-        page.starts_with("<!doctype html>") && page.contains("isv.invalid-signature"),
+        page.contains("isv.invalid-signature") && page.contains("验签出错"),
         "{page}"
     );
 }
