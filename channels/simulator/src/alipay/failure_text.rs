@@ -58,6 +58,7 @@ const TEXTS: &[(&str, &str)] = &[
     ("isv.app-cert-expired", "应用公钥证书已过期"),
     ("isv.missing-signature-config", "应用未配置对应签名算法的公钥或者证书"),
     ("not-online-app", "应用未上线"),
+    ("isv.app-call-limited", "应用调用次数超限，包含调用频率超限"),
     ("isv.self-invoke-forbidden", "第三方应用不能为自己调用接口"),
     (
         "isv.insufficient-isv-permissions",

@@ -77,6 +77,7 @@ mod paycode;
 mod phone;
 mod phone_code;
 mod postings;
+mod rate;
 mod refund;
 mod refund_answer;
 mod rotation;

@@ -18,7 +18,7 @@ use super::desk::Desk;
 use super::failure::Failure;
 use super::v3_answer::{self, Answer};
 use super::v3_auth::Authorization;
-use super::{door, gateway, run, sign};
+use super::{door, gateway, rate, run, sign};
 use crate::fault::{self, Effect};
 use crate::frame::Frame;
 
@@ -158,9 +158,11 @@ fn admit(frame: &Frame, request: &Request, caller: &Account, effects: &[Effect])
     if !fits(&request.target) && !fits(&format!("{PREFIX}{}", request.target)) {
         return Err(Failure::gateway("isv.invalid-signature"));
     }
+    let account = door::for_whom(frame, method, caller, token)?;
+    rate::count(frame, caller, method)?;
     let biz = content(request, caller)?;
     Ok(Call {
-        account: door::for_whom(frame, method, caller, token)?,
+        account,
         caller: caller.clone(),
         method,
         charset: Charset::Utf8,

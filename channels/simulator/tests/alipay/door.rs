@@ -93,6 +93,25 @@ async fn malformed_requests_are_turned_away_at_the_door() {
 }
 
 #[tokio::test]
+async fn who_calls_too_often_waits_a_second() {
+    let shop = Shop::open(json!({"calls_per_second_max": 2})).await;
+    let calls = async || {
+        let mut limited = 0;
+        for _ in 0..12 {
+            let answer = shop.call(QUERY, trade("A1")).await;
+            limited += u32::from(answer.text("sub_code") == "isv.app-call-limited");
+            assert!(answer.fits && (answer.text("code") == "40004" || answer.text("code") == "40005"));
+        }
+        limited
+    };
+    assert!(calls().await > 0);
+    shop.advance(2);
+    shop.call(QUERY, trade("A1")).await.says("sub_code=ACQ.TRADE_NOT_EXIST");
+    shop.change(json!({"calls_per_second_max": null}));
+    assert_eq!(calls().await, 0);
+}
+
+#[tokio::test]
 async fn a_page_that_cannot_be_shown_says_so_to_the_user() {
     let shop = Shop::open(json!({})).await;
     let mut params = shop.params("alipay.user.agreement.page.sign", &json!({}), &[]);
