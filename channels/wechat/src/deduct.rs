@@ -4,6 +4,7 @@ use metropay_core::channel::{Called, DeductQuestion, Hint, Outcome, Paid, Paymen
 
 use crate::Wechat;
 use crate::call::{Call, by_mode, maybe, other, other_shop, worsened};
+use crate::code_pay::subject;
 use crate::codes::{Asked, Class, Failure};
 use crate::text::fitting;
 
@@ -12,13 +13,9 @@ impl Wechat {
         let mut call = Call::new(&self.account, &self.gate, by_mode(&self.account, "pay", "pappayapply"))
             .nonce()
             .timeout(self.account.deduct_timeout);
-        let mut body = fitting(&question.body, 127);
-        if body.is_empty() {
-            "消费".clone_into(&mut body);
-        }
         let attach = fitting(&format!("store={}", question.store), 127);
         call.message
-            .text("body", body)
+            .text("body", subject(&question.body))
             .text_if("attach", Some(attach.as_str()).filter(|_| !question.store.is_empty()))
             .text("out_trade_no", question.no.as_str())
             .fen("total_fee", question.amount)
@@ -42,7 +39,9 @@ impl Wechat {
         match failure.row(Asked::Deduct).map(|row| (row.class, row.hint)) {
             Some((Class::Query, _)) if failure.code == "ORDERACCEPTED" => Ok(Outcome::Pending),
             Some((Class::Query, _)) => self.confirm(question, failure, None).await,
-            Some((Class::Final | Class::Config, hint)) => self.confirm(question, failure, Some(hint)).await,
+            Some((Class::Final | Class::Config | Class::Confirm, hint)) => {
+                self.confirm(question, failure, Some(hint)).await
+            }
             Some((Class::Repeat | Class::Done, _)) => Err(maybe(failure.line())),
             None => {
                 tracing::warn!(code = %failure.code, payment = %question.no, "WeChat answered a deduction with an unlisted code");

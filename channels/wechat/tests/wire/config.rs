@@ -81,11 +81,19 @@ fn the_console_is_told_every_field_in_chinese_and_which_are_secret() {
     let registry = ChannelRegistry::new().with(WechatFactory::new(OutboundSettings::default()));
     let schema = serde_json::to_value(registry.schema(&ChannelId::from("wechat"))).unwrap();
     let fields = schema["properties"].as_object().unwrap();
-    assert_eq!(fields.len(), 19);
+    assert_eq!(fields.len(), 33);
     for (name, field) in fields {
         let title = field["title"].as_str().unwrap_or_default();
         assert!(title == "APPID" || !title.is_ascii(), "{name}: {title}");
-        let secret = ["api_key", "old_api_key", "client_cert_pem", "client_key_pem"].contains(&name.as_str());
+        let secret = [
+            "api_key",
+            "old_api_key",
+            "client_cert_pem",
+            "client_key_pem",
+            "api_v3_key",
+            "app_secret",
+        ]
+        .contains(&name.as_str());
         assert_eq!(field.to_string().contains("writeOnly"), secret, "{name}: {field}");
     }
     assert_eq!(schema["additionalProperties"], json!(false));
