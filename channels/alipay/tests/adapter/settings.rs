@@ -60,10 +60,7 @@ fn the_channel_is_listed_with_its_names_and_its_form_asks_in_chinese() {
         assert!(!title.is_ascii(), "{name}: {field}");
     }
     assert_eq!(fields["app_private_key"]["writeOnly"], json!(true));
-    assert_eq!(
-        schema["required"],
-        json!(["app_id", "app_private_key", "alipay_public_key", "sign_scene"])
-    );
+    assert_eq!(schema["required"], json!(["app_id", "app_private_key", "sign_scene"]));
 }
 
 #[test]
