@@ -6,10 +6,16 @@
 )]
 
 mod agreements;
+mod authority;
+mod certificates;
+mod code_pay;
 mod deductions;
 mod ground;
+mod identity;
 mod notices;
+mod provider;
 mod queries;
 mod refunds;
 mod reversals;
+mod sealed;
 mod settings;
