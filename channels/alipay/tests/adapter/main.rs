@@ -7,12 +7,14 @@
 
 mod agreements;
 mod authority;
+mod bills;
 mod certificates;
 mod code_pay;
 mod deductions;
 mod ground;
 mod identity;
 mod notices;
+mod paper;
 mod provider;
 mod queries;
 mod refunds;
