@@ -68,3 +68,55 @@ pub fn funds(data: &[u8]) {
 pub fn bill_archive(data: &[u8]) {
     let _ = archive::read::<Trades, _>(Cursor::new(data), &expected(), &mut |_| true);
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const ALL: [fn(&[u8]); 7] = [answer, node, notice, certificates, trades, funds, bill_archive];
+
+    /// Texts that are nearly bills: their words in any order.
+    fn nearly() -> impl Strategy<Value = String> {
+        let words = prop_oneof![
+            Just("#业务明细列表\n"),
+            Just("#----业务明细列表结束----\n"),
+            Just("#账号：[20880000000000010156]\n"),
+            Just("#起始日期：[2026年03月01日 00:00:00]\n"),
+            Just("#交易合计：1笔，商家实收共4.50元\n"),
+            Just(
+                "支付宝交易号,商户订单号,业务类型,商品名称,完成时间,订单金额（元）,商家实收（元）,退款批次号/请求号,服务费（元）\n"
+            ),
+            Just("1\t,2\t,交易\t,水,2026-03-01 08:30:06,4.50,4.50,,-0.02\n"),
+            Just("1,2,退款,a,b,2026-03-01 08:30:06,-4.50,-4.50,3,0\n"),
+            Just(",,,\n"),
+            Just("\r\n"),
+            Just("合计"),
+        ];
+        prop::collection::vec(words, 0..12).prop_map(|words| words.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_a_parser_stumble(data in prop::collection::vec(any::<u8>(), 0..400)) {
+            for parser in ALL {
+                parser(&data);
+            }
+        }
+
+        #[test]
+        fn no_text_makes_a_parser_stumble(text in r#"\PC{0,200}|[\[\]{}",:=&%\\0-9a-z]{0,200}"#) {
+            for parser in ALL {
+                parser(text.as_bytes());
+            }
+        }
+
+        #[test]
+        fn what_is_nearly_a_bill_makes_none_stumble(text in nearly()) {
+            let (bytes, ..) = encoding_rs::GB18030.encode(&text);
+            trades(&bytes);
+            funds(&bytes);
+        }
+    }
+}
