@@ -7,29 +7,49 @@
 
 mod account;
 mod answer;
+mod authority;
+mod bill;
+mod bill_file;
+mod bill_row;
+mod code_payment;
 mod contract;
+mod credentials;
+mod desk;
 mod door;
+mod fee;
+mod flow;
+mod login;
+mod micropay;
+mod money;
 mod notification;
 mod notify;
 mod number;
+mod oauth_page;
 mod operation;
 mod order;
 mod order_apply;
 mod order_close;
 mod order_query;
 mod page;
+mod pay_code;
 mod phone;
+mod phone_pay;
 mod presign;
 mod quota;
 mod refund;
 mod refund_file;
+mod refund_judge;
 mod refund_query;
 mod request;
+mod reverse;
 mod settle;
 mod sign;
 mod signing;
+mod sns;
 mod terms;
 mod texts;
+mod v3;
+mod wallet;
 mod xml;
 
 #[cfg(test)]
@@ -65,11 +85,24 @@ pub(crate) fn router() -> Router<Arc<Frame>> {
             "/papay/partner/deletecontract",
             door::at(&contract::DELETECONTRACT, Side::Provider),
         )
+        .route("/pay/micropay", door::at(&micropay::MICROPAY, Side::Both))
+        .route(
+            "/tools/authcodetoopenid",
+            door::at(&micropay::AUTHCODETOOPENID, Side::Both),
+        )
+        .route("/secapi/pay/reverse", door::at(&reverse::REVERSE, Side::Both))
         .route("/pay/orderquery", door::at(&order_query::ORDERQUERY, Side::Both))
         .route("/pay/closeorder", door::at(&order_close::CLOSEORDER, Side::Both))
         .route("/secapi/pay/refund", door::at(&refund_file::REFUND, Side::Both))
+        .route("/pay/downloadbill", door::at(&bill::DOWNLOADBILL, Side::Both))
+        .route("/pay/downloadfundflow", door::at(&bill::DOWNLOADFUNDFLOW, Side::Both))
         .route("/pay/refundquery", door::at(&refund_query::REFUNDQUERY, Side::Both))
         .merge(phone::router())
+        .merge(phone_pay::router())
+        .merge(v3::router())
+        .merge(desk::router())
+        .merge(oauth_page::router())
+        .merge(sns::router())
         .fallback(door::unknown)
 }
 

@@ -7,7 +7,7 @@ use axum::http::header::REFERER;
 
 use super::account::{self, Account, Mode, Shop};
 use super::answer::Failure;
-use super::operation::{Carrier, Operation, Side, Signing};
+use super::operation::{Carrier, Family, Operation, Side, Signing};
 use super::sign::{self, SignType};
 use super::xml::{self, Fields};
 use crate::fault::Effect;
@@ -81,7 +81,7 @@ pub(super) async fn read(operation: &Operation, request: Request) -> Result<Rece
         .and_then(|value| value.to_str().ok())
         .map(str::to_owned);
     let fields = match operation.carrier {
-        Carrier::Post => {
+        Carrier::Post | Carrier::PostForBill | Carrier::PostForFundFlow => {
             if request.method() != Method::POST {
                 return Err("REQUIRE_POST_METHOD".to_owned());
             }
@@ -213,6 +213,7 @@ fn sign_type(operation: &Operation, fields: &Fields) -> Option<SignType> {
         Signing::Md5Only => wanted
             .is_none_or(|wanted| wanted == SignType::Md5)
             .then_some(SignType::Md5),
+        Signing::HmacRequired => wanted.filter(|wanted| *wanted == SignType::HmacSha256),
     }
 }
 
@@ -294,6 +295,8 @@ fn check_shop(operation: &Operation, call: &Call) -> Result<(), Objection> {
     match (call.account.mode, given) {
         (Mode::Direct, None) => Ok(()),
         (Mode::Direct, Some(_)) => failed("普通商户不支持sub_mch_id"),
+        // Without a shop's number a bill is about all shops.
+        (Mode::Provider, None) if operation.family == Family::Bill => Ok(()),
         (Mode::Provider, None) => Err(Objection::Denied("缺少参数:sub_mch_id".to_owned())),
         (Mode::Provider, Some(_)) if call.shop.is_none() => failed("受理关系不存在:sub_mch_id不是该服务商的特约商户"),
         (Mode::Provider, Some(_)) => Ok(()),
