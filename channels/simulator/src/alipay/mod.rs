@@ -18,28 +18,57 @@
 //! without `ACQ.`; one of the gateway's own is named in full (`isv.app-call-limited`).
 
 mod account;
+mod account_open;
 mod agreement;
 mod agreement_call;
 mod answer;
+mod app_auth;
+mod authority;
+mod authorize;
+mod bill;
+mod bill_file;
+mod bill_period;
+mod bill_row;
+mod bill_statement;
+mod bill_trade;
 mod call;
 mod cancel;
+mod certificate;
+mod charset;
+mod cipher;
 mod desk;
 mod discount;
+mod door;
+mod failure;
 mod gateway;
+mod message;
 mod money;
+mod notice_pairs;
 mod notify;
+mod oauth;
 mod order;
+mod page;
 mod parts;
 mod pay;
+mod pay_answer;
+mod paycode;
 mod phone;
+mod phone_code;
+mod postings;
 mod refund;
+mod refund_answer;
+mod rotation;
+mod run;
 mod sign;
 mod sign_page;
 mod trade;
+mod trade_life;
 mod trade_query;
 mod user;
+mod user_info;
 #[cfg(test)]
 mod vectors;
+mod wallet;
 
 use std::sync::Arc;
 
@@ -53,6 +82,15 @@ use crate::frame::{Frame, Refused};
 pub(crate) fn router() -> Router<Arc<Frame>> {
     Router::new()
         .route("/gateway.do", get(gateway::by_query).post(gateway::by_form))
+        .route("/downloadBillFile.resource", get(bill::download))
+        .route("/oauth2/publicAppAuthorize.htm", get(authorize::ask_user))
+        .route("/oauth2/appToAppAuth.htm", get(authorize::ask_merchant))
+        .route("/phone", get(phone_code::home))
+        .route("/phone/authorize", post(authorize::user_answers))
+        .route("/phone/authorize-app", post(authorize::merchant_answers))
+        .route("/phone/code", post(phone_code::show))
+        .route("/phone/password", post(phone_code::password))
+        .route("/phone/wallet", post(phone_code::give))
         .route("/phone/sign", post(phone::sign))
         .route("/phone/agreements", get(phone::agreements))
         .route("/phone/agreement", post(phone::change))
@@ -63,7 +101,7 @@ pub(crate) fn resume(frame: &Arc<Frame>) {
     desk::resume(frame);
 }
 
-/// Opens a merchant account, or changes the settings of one. What may stand in `spec` is described at [`account::Spec`].
+/// Opens a merchant account, or changes the settings of one. What may stand in `spec` is described at [`account_open::Spec`].
 pub(crate) fn open_account(frame: &Frame, spec: &Value) -> Result<Value, Refused> {
-    account::open(frame, spec)
+    account_open::open(frame, spec)
 }

@@ -46,7 +46,7 @@ async fn malformed_requests_are_turned_away_at_the_door() {
             "alipay.trade.precreate",
             "code=40002 sub_code=isv.invalid-method",
         ),
-        ("charset", "GBK", "code=40002 sub_code=isv.invalid-charset"),
+        ("charset", "latin1", "code=40002 sub_code=isv.invalid-charset"),
         ("format", "XML", "code=40002 sub_code=isv.invalid-format"),
         ("sign_type", "RSA", "code=40002 sub_code=isv.invalid-signature-type"),
         (
