@@ -104,8 +104,9 @@ pub(super) struct Terms {
     pub(super) code_max_fen: u64,
     /// Up to which amount a payment by code needs no password, in fen (4.2).
     pub(super) password_free_max_fen: u64,
-    /// What lies on the merchant's account when it is opened, in fen; absent: as much as refunds may need.
-    pub(super) balance_fen: Option<u64>,
+    /// What lies on the merchant's account beside the books' movements, in fen; less than nothing when he withdrew more;
+    /// absent: as much as refunds may need.
+    pub(super) balance_fen: Option<i64>,
     /// 服务费: in ten-thousandths of what the merchant receives.
     pub(super) fee_rate: u64,
     /// From which moment of the next day on a day's bill is there, in seconds after midnight.

@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
 use super::account;
@@ -25,6 +25,9 @@ const TABLE: &str = "alipay_bill_ticket";
 
 /// How long a download address is good.
 const TICKET_LIFE_MS: i64 = 30_000;
+
+/// What stays as it is in the address.
+const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.');
 
 /// The operation under which the fault script finds the download itself.
 const DOWNLOAD: &str = "downloadBillFile.resource";
@@ -125,7 +128,7 @@ fn address(ticket: &Ticket, period: &Period, bill_account: &str, public_url: &st
     format!(
         "{public_url}/alipay/downloadBillFile.resource?bizType={word}&userId={bill_account}&fileType=csv.zip&\
          bizDates={day}&downloadFileName={bill_account}_{day}.csv.zip&fileId={}&timestamp={}&token={token}",
-        utf8_percent_encode(&file_id, NON_ALPHANUMERIC),
+        utf8_percent_encode(&file_id, PLAIN),
         ticket.made_ms,
     )
 }

@@ -66,6 +66,9 @@ mod trade_life;
 mod trade_query;
 mod user;
 mod user_info;
+mod v3;
+mod v3_answer;
+mod v3_auth;
 #[cfg(test)]
 mod vectors;
 mod wallet;
@@ -73,7 +76,7 @@ mod wallet;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use serde_json::Value;
 
 use crate::frame::{Frame, Refused};
@@ -82,6 +85,7 @@ use crate::frame::{Frame, Refused};
 pub(crate) fn router() -> Router<Arc<Frame>> {
     Router::new()
         .route("/gateway.do", get(gateway::by_query).post(gateway::by_form))
+        .route("/v3/{*path}", any(v3::serve))
         .route("/downloadBillFile.resource", get(bill::download))
         .route("/oauth2/publicAppAuthorize.htm", get(authorize::ask_user))
         .route("/oauth2/appToAppAuth.htm", get(authorize::ask_merchant))

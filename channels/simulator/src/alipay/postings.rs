@@ -80,7 +80,7 @@ pub(super) fn of_seller(tx: &Tx<'_>, seller_id: &str) -> Vec<Posting> {
 }
 
 /// What lies on the seller's account, in fen; it can be less than nothing.
-pub(super) fn balance_fen(tx: &Tx<'_>, seller_id: &str, opening_fen: u64) -> i128 {
+pub(super) fn balance_fen(tx: &Tx<'_>, seller_id: &str, opening_fen: i64) -> i128 {
     of_seller(tx, seller_id)
         .iter()
         .fold(i128::from(opening_fen), |balance_fen, posting| {

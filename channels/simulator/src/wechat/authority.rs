@@ -17,6 +17,14 @@ use crate::store::Tx;
 const ROOT: &str = "wechat_authority";
 const PLATFORM: &str = "wechat_platform";
 
+/// What the TLS listener is called.
+const HOSTS: [&str; 4] = [
+    "localhost",
+    "127.0.0.1",
+    "api.mch.weixin.qq.com",
+    "api2.mch.weixin.qq.com",
+];
+
 /// How many years a certificate lives.
 const LIFE_YEARS: i32 = 5;
 
@@ -84,8 +92,9 @@ pub(super) fn platforms(frame: &Frame) -> Vec<Platform> {
 /// A new platform certificate takes over; the one before it stays valid so long, Unix milliseconds.
 pub(super) fn rotate(frame: &Frame, old_until_ms: i64) -> Result<Platform, Refused> {
     let root = root(frame);
-    let now = frame.clock.now();
-    let begin = (now.year(), now.month(), now.day());
+    // Midnight in Greenwich comes later than in China; a certificate must not begin in the future.
+    let yesterday = frame.clock.now() - chrono::TimeDelta::days(1);
+    let begin = (yesterday.year(), yesterday.month(), yesterday.day());
     let fresh = platform(&root.ca_key_pem, begin)
         .map_err(|error| Refused(format!("the certificate could not be made: {error}")))?;
     let mut tx = frame.store.begin();
@@ -109,6 +118,16 @@ pub(super) fn issue(frame: &Frame, mch_id: &str) -> Result<Leaf, Refused> {
     let year = frame.clock.now().year();
     leaf(&root.ca_key_pem, mch_id, (year - 2, 1, 1))
         .map_err(|error| Refused(format!("the certificate could not be made: {error}")))
+}
+
+/// Issues a certificate to the gateway's own TLS listener.
+pub(super) fn issue_to_server(frame: &Frame) -> Result<Leaf, Refused> {
+    let root = root(frame);
+    let year = frame.clock.now().year();
+    let names = HOSTS.map(str::to_owned);
+    let made = CertificateParams::new(names)
+        .and_then(|params| signed(params, &root.ca_key_pem, "localhost", (year - 2, 1, 1)));
+    made.map_err(|error| Refused(format!("the certificate could not be made: {error}")))
 }
 
 fn make(year: i32) -> Result<Root, rcgen::Error> {
@@ -140,8 +159,16 @@ fn midnight_ms((year, month, day): (i32, u32, u32)) -> i64 {
 }
 
 fn leaf(ca_key_pem: &str, name: &str, begin: (i32, u32, u32)) -> Result<Leaf, rcgen::Error> {
+    signed(CertificateParams::default(), ca_key_pem, name, begin)
+}
+
+fn signed(
+    mut params: CertificateParams,
+    ca_key_pem: &str,
+    name: &str,
+    begin: (i32, u32, u32),
+) -> Result<Leaf, rcgen::Error> {
     let serial = serial();
-    let mut params = CertificateParams::default();
     params.distinguished_name = subject(name);
     params.is_ca = IsCa::ExplicitNoCa;
     params.serial_number = Some(SerialNumber::from_slice(&serial));

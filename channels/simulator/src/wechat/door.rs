@@ -94,7 +94,8 @@ fn subject(frame: &Frame, operation: &Operation, fields: &Fields) -> String {
             &["out_trade_no"]
         }
         Family::CodeLookup => &["auth_code"],
-        Family::Bill | Family::Fetch => &["bill_date"],
+        Family::Bill | Family::BillLink => &["bill_date"],
+        Family::BillFile | Family::Certificates => &[],
         Family::Refund | Family::RefundQuery => &["out_refund_no", "out_trade_no"],
     };
     if let Some(number) = names.iter().find_map(|name| fields.get(name)) {

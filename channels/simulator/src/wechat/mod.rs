@@ -1,9 +1,21 @@
-//! The WeChat Pay gateway: 委托代扣 (papay) of APIv2 for direct merchants and service providers, its refunds, its
-//! notifications, and the user's phone. The wire truth is the wechat reference; section numbers are given in comments.
+//! The WeChat Pay gateway for direct merchants and service providers: 委托代扣 (papay) of APIv2, 付款码支付 (payments by
+//! code) of both versions, refunds, bills, notifications, user information, and the user's phone. The wire truth is the
+//! wechat reference; section numbers are given in comments.
+//!
+//! * APIv2 stands under `/wechat/papay`, `/wechat/pay`, `/wechat/secapi` and `/wechat/tools`; [`door`] lets requests in,
+//!   each call is an [`operation::Operation`].
+//! * APIv3 stands under `/wechat/v3`; see [`v3`]. Signatures may cover the path with `/wechat` or without.
+//! * User information stands under `/wechat/connect` and `/wechat/sns`; see [`oauth_page`] and [`sns`].
+//! * An account that is opened gets, beside its numbers and the key of APIv2, `api_v3_key`, `api_cert_pem`, `api_key_pem`,
+//!   `api_cert_serial` (issued by `ca_pem`), `public_key_id`, `public_key_pem` and `app_secret`; [`terms::Terms`] says
+//!   what else can be wished.
+//! * The listener is plain HTTP, so no client certificate is demanded of the calls that need one in reality, unless the
+//!   account says `needs_certificate`: then they are refused. A TLS listener beside it demands it; see [`tls`].
 //!
 //! There is no WeChat App here. The page on which a user agrees to a contract stands at
 //! `{public_url}/wechat/phone/sign?id={pre_entrustweb_id}`; a script agrees with one
-//! `POST /wechat/phone/sign` of the form `id=...&agree=1&user=...`.
+//! `POST /wechat/phone/sign` of the form `id=...&agree=1&user=...`. Codes, passwords and wallets are in [`phone_pay`],
+//! logins in [`oauth_page`]; the gateway's own staff rotates the platform certificate in [`desk`].
 
 mod account;
 mod answer;
@@ -48,6 +60,7 @@ mod signing;
 mod sns;
 mod terms;
 mod texts;
+mod tls;
 mod v3;
 mod wallet;
 mod xml;
@@ -55,6 +68,7 @@ mod xml;
 #[cfg(test)]
 mod vectors;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -62,6 +76,7 @@ use serde_json::Value;
 
 use crate::frame::{Frame, Refused};
 use operation::Side;
+pub use tls::WechatTls;
 
 /// Everything the gateway answers, under `/wechat`.
 pub(crate) fn router() -> Router<Arc<Frame>> {
@@ -104,6 +119,11 @@ pub(crate) fn router() -> Router<Arc<Frame>> {
         .merge(oauth_page::router())
         .merge(sns::router())
         .fallback(door::unknown)
+}
+
+/// Serves the gateway over TLS too; see [`WechatTls`].
+pub(crate) async fn listen_tls(frame: &Arc<Frame>, listen: SocketAddr) -> std::io::Result<WechatTls> {
+    tls::start(frame, listen).await
 }
 
 /// Takes up again what was pending when the simulator stopped.

@@ -48,10 +48,13 @@ pub(super) enum Family {
     /// The code is looked at, nothing is paid.
     CodeLookup,
     Reverse,
-    /// A bill itself, or the link to it: nothing of it is signed in APIv2.
+    /// A bill itself; nothing of it is signed.
     Bill,
-    /// The platform's certificates, and the file behind a link.
-    Fetch,
+    /// The link to a bill.
+    BillLink,
+    /// The file behind a link; nothing of it is signed.
+    BillFile,
+    Certificates,
 }
 
 /// How request and answer travel.
@@ -218,8 +221,13 @@ impl Family {
                     Self::OrderQuery | Self::RefundQuery | Self::Refund | Self::ContractQuery | Self::CodePayment
                 )
             }
-            Effect::WrongMerchant { .. } => !matches!(self, Self::SigningPage | Self::Bill | Self::Fetch),
-            Effect::WrongSignature | Effect::NoSignature => self != Self::SigningPage,
+            Effect::WrongMerchant { .. } => !matches!(
+                self,
+                Self::SigningPage | Self::Bill | Self::BillLink | Self::BillFile | Self::Certificates
+            ),
+            Effect::WrongSignature | Effect::NoSignature => {
+                !matches!(self, Self::SigningPage | Self::Bill | Self::BillFile)
+            }
             Effect::Delay { .. }
             | Effect::HangBefore { .. }
             | Effect::HangAfter { .. }
@@ -232,7 +240,7 @@ impl Family {
             | Effect::SystemErrorBefore
             | Effect::SystemErrorAfter
             | Effect::Refuse { .. } => true,
-            bill if bill.is_about_bills() => self == Self::Bill,
+            bill if bill.is_about_bills() => matches!(self, Self::Bill | Self::BillLink),
             // Notifications and what only the other gateways can play.
             _ => false,
         }

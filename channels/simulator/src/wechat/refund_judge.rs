@@ -6,7 +6,7 @@ use super::account::Account;
 use super::answer::Failure;
 use super::order::{self, Named, Order, State};
 use super::refund::{Refund, Status, Version, find, keep, key};
-use super::settle::{self, Due};
+use super::settle::{self, Due, Fate};
 use super::{account, fee, number};
 use crate::fault::Effect;
 use crate::frame::Frame;
@@ -40,8 +40,10 @@ impl Filing<'_> {
     pub(super) fn file(&self, frame: &Arc<Frame>) -> Result<(Refund, Order), Failure> {
         let mut tx = frame.store.begin();
         let order = self.names.find(&tx)?;
-        if !matches!(order.state, State::Paid | State::Refund) {
-            return Err(Failure::new("ORDERNOTEXIST", "订单未支付"));
+        match order.state {
+            State::Paid | State::Refund => {}
+            State::Revoked => return Err(Failure::new("INVALID_REQUEST", "订单已撤销")),
+            _ => return Err(Failure::new("ORDERNOTEXIST", "订单未支付")),
         }
         let known = find(&tx, &key(&self.account.mch_id, &self.out_refund_no));
         if let Some(known) = &known {
@@ -136,11 +138,7 @@ impl Filing<'_> {
                 .clone()
                 .or_else(|| self.account.terms.refund_notify_url.clone()),
             status: Status::Processing,
-            will_end: match fate.fails_with.as_deref() {
-                None => Status::Success,
-                Some("CHANGE") => Status::Change,
-                Some(_) => Status::Closed,
-            },
+            will_end: end(&fate),
             settle_at_ms: settle::after(self.now_ms, fate.wait_ms),
             succeeded_at_ms: None,
             ended_at_ms: None,
@@ -157,6 +155,15 @@ impl Filing<'_> {
             order.refunds.push(out_refund_no);
         }
         (order, refund)
+    }
+}
+
+/// How a refund with this fate ends.
+pub(super) fn end(fate: &Fate) -> Status {
+    match fate.fails_with.as_deref() {
+        None => Status::Success,
+        Some("CHANGE" | "ABNORMAL") => Status::Change,
+        Some(_) => Status::Closed,
     }
 }
 

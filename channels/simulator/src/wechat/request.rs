@@ -1,7 +1,7 @@
 //! The door: reads a request, finds the account, verifies the signature and checks every field (wechat reference, 11.2).
 
 use axum::body::to_bytes;
-use axum::extract::Request;
+use axum::extract::{ConnectInfo, Request};
 use axum::http::Method;
 use axum::http::header::REFERER;
 
@@ -9,6 +9,7 @@ use super::account::{self, Account, Mode, Shop};
 use super::answer::Failure;
 use super::operation::{Carrier, Family, Operation, Side, Signing};
 use super::sign::{self, SignType};
+use super::tls::ClientCertificate;
 use super::xml::{self, Fields};
 use crate::fault::Effect;
 use crate::frame::Frame;
@@ -23,6 +24,8 @@ const QUERY_LEN_MAX: usize = 1_024;
 pub(super) struct Received {
     pub fields: Fields,
     pub referer: Option<String>,
+    /// What the caller showed of himself, where the request came over TLS.
+    pub certificate: Option<ClientCertificate>,
 }
 
 /// A request that passed the door.
@@ -80,6 +83,8 @@ pub(super) async fn read(operation: &Operation, request: Request) -> Result<Rece
         .get(REFERER)
         .and_then(|value| value.to_str().ok())
         .map(str::to_owned);
+    let shown = request.extensions().get::<ConnectInfo<ClientCertificate>>();
+    let certificate = shown.map(|shown| shown.0.clone());
     let fields = match operation.carrier {
         Carrier::Post | Carrier::PostForBill | Carrier::PostForFundFlow => {
             if request.method() != Method::POST {
@@ -97,7 +102,11 @@ pub(super) async fn read(operation: &Operation, request: Request) -> Result<Rece
             read_query(request.uri().query().unwrap_or_default())?
         }
     };
-    Ok(Received { fields, referer })
+    Ok(Received {
+        fields,
+        referer,
+        certificate,
+    })
 }
 
 fn read_body(body: &[u8]) -> Result<Fields, String> {
@@ -168,8 +177,8 @@ pub(super) fn admit(
     let Some(account) = account else {
         return Err(denied("appid and mch_id not match"));
     };
-    if operation.is_certified && account.terms.needs_certificate {
-        return Err(denied("证书错误:请求未携带商户API证书"));
+    if operation.is_certified {
+        check_certificate(&account, received.certificate.as_ref()).map_err(denied)?;
     }
     let sign_type = sign_type(operation, &fields).ok_or_else(|| denied("签名错误"))?;
     let given = fields.get("sign");
@@ -195,6 +204,17 @@ pub(super) fn admit(
         Ok(()) => Ok(call),
         Err(Objection::Denied(text)) => Err(Refusal::Denied(text)),
         Err(Objection::Failed(failure)) => Err(Refusal::Failed(Box::new(call), failure)),
+    }
+}
+
+/// Over TLS the certificate must be the merchant's own; without TLS there is none to see.
+fn check_certificate(account: &Account, shown: Option<&ClientCertificate>) -> Result<(), &'static str> {
+    match shown {
+        None if account.terms.needs_certificate => Err("证书错误:请求未携带商户API证书"),
+        None => Ok(()),
+        Some(ClientCertificate(None)) => Err("证书错误:请求未携带商户API证书"),
+        Some(ClientCertificate(Some(name))) if *name != account.mch_id => Err("证书错误:商户API证书与商户号不匹配"),
+        Some(ClientCertificate(Some(_))) => Ok(()),
     }
 }
 

@@ -31,7 +31,8 @@ pub(super) struct Terms {
     pub coupon_fen: u64,
     /// Where refund notifications go that name no address of their own.
     pub refund_notify_url: Option<String>,
-    /// Whether `secapi` calls need the merchant's certificate. The listener is plain HTTP, so "yes" refuses them all.
+    /// Whether calls that need the merchant's certificate in reality need it over plain HTTP too, where there is none to
+    /// see: "yes" refuses them all.
     pub needs_certificate: bool,
     /// `querycontract` for a contract that is not there (wechat reference, 11.8, as all below).
     pub unknown_contract_code: String,

@@ -5,6 +5,10 @@ mod account;
 #[cfg(test)]
 mod bills;
 #[cfg(test)]
+mod business_day;
+#[cfg(test)]
+mod certified;
+#[cfg(test)]
 mod closing;
 #[cfg(test)]
 mod deducting;
@@ -32,6 +36,8 @@ mod refunding;
 mod restart;
 #[cfg(test)]
 mod signing;
+#[cfg(test)]
+mod spoiled_bills;
 #[cfg(test)]
 mod v3_client;
 #[cfg(test)]

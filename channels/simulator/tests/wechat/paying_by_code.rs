@@ -6,7 +6,7 @@ use serde_json::json;
 use super::merchant::{Merchant, fault, moved, simulator};
 use super::phone::Phone;
 use super::receiver::Receiver;
-use super::wire::Message;
+use super::wire::{Algorithm, Message};
 
 async fn shop() -> (Simulator, Merchant, Phone) {
     let simulator = simulator().await;
@@ -90,6 +90,18 @@ async fn a_shown_code_pays_one_order_and_stands_in_the_books() {
     assert_eq!(simulator.frame().books().len(), 1);
     let papay = merchant.call("/pay/paporderquery", &[("out_trade_no", "ORDER1")]).await;
     assert_eq!(papay["err_code_des"], "订单不是委托代扣场景");
+}
+
+#[tokio::test]
+async fn a_merchant_who_signs_with_hmac_pays_and_reverses_alike() {
+    let simulator = simulator().await;
+    let mut merchant = Merchant::open(&simulator, &json!({"mode": "provider"}));
+    merchant.algorithm = Algorithm::Hmac;
+    let phone = Phone::of(&merchant, "小明");
+    let paid = pay(&merchant, &phone.code().await, "ORDER1", "100").await;
+    assert_eq!((paid["result_code"].as_str(), paid["sign"].len()), ("SUCCESS", 64));
+    assert_eq!(paid.get("sub_mch_id"), merchant.sub_mch_id.as_ref());
+    assert_eq!(reverse(&merchant, "ORDER1").await, told("SUCCESS", "", "N"));
 }
 
 #[tokio::test]
@@ -182,6 +194,15 @@ async fn an_empty_wallet_and_a_slow_bank_are_told_as_such() {
         state(&merchant, "AGAIN").await,
         "SUCCESS",
         "what was given back can be spent"
+    );
+
+    let receiver = Receiver::start().await;
+    let contract = merchant.contract(&simulator, &receiver, "CODE1", "小明").await;
+    merchant.apply(&receiver, &contract, "DEBT", 100).await;
+    let notice = receiver.wait("/deduct/DEBT", 1).await;
+    assert_eq!(
+        notice["err_code"], "NOTENOUGH",
+        "deductions come out of the same wallet"
     );
 
     phone.post("balance", &[]).await;

@@ -4,7 +4,7 @@ use metropay_simulator::{Effect, MovementKind, Simulator};
 use rsa::RsaPublicKey;
 use serde_json::{Value, json};
 
-use super::merchant::{fault, moved, simulator};
+use super::merchant::{Merchant, fault, moved, simulator};
 use super::phone::Phone;
 use super::receiver::{Receiver, until};
 use super::v3_client::{Answer, Client, is_signed_by};
@@ -189,6 +189,36 @@ async fn a_payment_that_waits_is_accepted_and_can_be_reversed() {
         .unwrap();
     let waiting = shop.pay("ORDER2", &shop.phone.code_with_password().await, 100).await;
     assert_eq!(waiting.refusal(), (202, "USERPAYING".to_owned()));
+}
+
+#[tokio::test]
+async fn a_deduction_that_hangs_is_seen_and_closed_over_apiv3() {
+    let shop = Shop::open(json!({"mode": "direct", "close_after_s": 0})).await;
+    let receiver = Receiver::start().await;
+    let merchant = Merchant::of(&shop.client.account);
+    let contract = merchant.contract(&shop.simulator, &receiver, "CODE1", "小明").await;
+    fault(&shop.simulator, "pappayapply", Effect::Pending { ms: 3_600_000 });
+    merchant.apply(&receiver, &contract, "ORDER1", 100).await;
+    let told = shop.query("out-trade-no/ORDER1").await.json();
+    assert_eq!(
+        (told["trade_state"].as_str(), told["trade_type"].as_str()),
+        (Some("NOTPAY"), Some("PAP"))
+    );
+    assert_eq!(
+        shop.act("ORDER1", "reverse").await.refusal(),
+        (400, "INVALID_REQUEST".to_owned())
+    );
+    for _ in 0..2 {
+        let closed = shop.act("ORDER1", "close").await;
+        assert_eq!((closed.status, closed.body.len()), (204, 0));
+        assert!(closed.is_signed_by(&shop.platform), "an empty answer is signed too");
+    }
+    assert_eq!(shop.query("out-trade-no/ORDER1").await.json()["trade_state"], "CLOSED");
+    shop.pay("ORDER2", &shop.phone.code().await, 100).await;
+    assert_eq!(
+        shop.act("ORDER2", "close").await.refusal(),
+        (400, "INVALID_REQUEST".to_owned())
+    );
 }
 
 #[tokio::test]

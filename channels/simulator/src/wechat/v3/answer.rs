@@ -48,7 +48,7 @@ impl Failure {
     }
 
     /// `PARAM_ERROR` about one field.
-    pub(super) fn field(location: &str, objection: Objection) -> Self {
+    pub(super) fn field(location: &str, objection: &Objection) -> Self {
         let detail = json!({
             "location": location, "field": objection.field, "value": objection.value, "issue": objection.issue,
         });

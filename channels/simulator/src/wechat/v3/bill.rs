@@ -42,7 +42,7 @@ const SHOP: &[Rule] = &[may("/sub_mchid", Kind::Text(Form::Id(32)))];
 /// `GET /v3/bill/tradebill`.
 pub(super) static TRADEBILL: Operation = Operation {
     name: "tradebill",
-    family: Family::Bill,
+    family: Family::BillLink,
     method: "GET",
     rules: &[
         must("/bill_date", Kind::Text(Form::Text(10))),
@@ -68,7 +68,7 @@ pub(super) static TRADEBILL: Operation = Operation {
 /// `GET /v3/bill/fundflowbill`.
 pub(super) static FUNDFLOWBILL: Operation = Operation {
     name: "fundflowbill",
-    family: Family::Bill,
+    family: Family::BillLink,
     method: "GET",
     rules: &[
         must("/bill_date", Kind::Text(Form::Text(10))),
@@ -86,7 +86,7 @@ pub(super) static FUNDFLOWBILL: Operation = Operation {
 /// `GET /v3/billdownload/file`.
 pub(super) static DOWNLOAD: Operation = Operation {
     name: "file",
-    family: Family::Fetch,
+    family: Family::BillFile,
     method: "GET",
     rules: &[must("/token", Kind::Text(Form::Id(64)))],
     direct: &[],
@@ -160,7 +160,7 @@ fn link(frame: &Arc<Frame>, call: &Call, kind: &str, is_fund_flow: bool) -> Resu
             value: json!(date),
             issue: "日期格式须为yyyy-MM-DD",
         };
-        return Err(Failure::field("query", objection));
+        return Err(Failure::field("query", &objection));
     }
     let life_ms = i64::from(call.account.terms.download_url_life_s) * 1_000;
     let bill_effects = call.effects.iter().filter(|effect| effect.is_about_bills());

@@ -13,7 +13,7 @@ use super::schema::{Kind, may};
 /// `GET /v3/certificates`.
 pub(super) static CERTIFICATES: Operation = Operation {
     name: "certificates",
-    family: Family::Fetch,
+    family: Family::Certificates,
     method: "GET",
     rules: &[may("/algorithm_type", Kind::Text(Form::OneOf(&["RSA", "SM2", "ALL"])))],
     direct: &[],

@@ -7,7 +7,7 @@ use super::super::order::{self, Named, Order};
 use super::super::refund::{self, RECEIVED_BY, Refund, Status, Version};
 use super::super::refund_judge::Filing;
 use super::super::settle::{self, Due};
-use super::super::{authority, number};
+use super::super::{authority, number, refund_judge};
 use super::answer::{Answer, Failure};
 use super::cipher;
 use super::operation::{Call, Operation};
@@ -89,7 +89,7 @@ pub(super) static QUERY: Operation = Operation {
 /// `POST /v3/refund/domestic/refunds/{refund_id}/apply-abnormal-refund`.
 pub(super) static ABNORMAL: Operation = Operation {
     name: "apply-abnormal-refund",
-    family: Family::Close,
+    family: Family::Refund,
     method: "POST",
     rules: &[
         must("/out_refund_no", Kind::Text(Form::RefundNo)),
@@ -118,9 +118,10 @@ pub(super) static ABNORMAL: Operation = Operation {
             return Err(Failure::new("INVALID_REQUEST", "退款单状态不允许发起异常退款"));
         }
         refund.status = Status::Processing;
-        refund.will_end = Status::Success;
+        let fate = settle::fate(frame, &call.effects);
+        refund.will_end = refund_judge::end(&fate);
         refund.paid_out_to = Some(paid_out_to);
-        refund.settle_at_ms = settle::after(call.now_ms, frame.settings.settle_ms);
+        refund.settle_at_ms = settle::after(call.now_ms, fate.wait_ms);
         refund::keep(&mut tx, &refund);
         tx.commit();
         settle::later(frame, Due::Refund(refund.key()), refund.settle_at_ms);
@@ -136,7 +137,7 @@ fn user_card(frame: &Frame, call: &Call) -> Result<String, Failure> {
             value: Value::Null,
             issue,
         };
-        Failure::field("body", objection)
+        Failure::field("body", &objection)
     };
     if call.text("/bank_type").is_none() {
         return Err(wrong("/bank_type", "缺少必填参数"));
