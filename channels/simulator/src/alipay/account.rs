@@ -123,6 +123,8 @@ pub(super) struct Terms {
     pub(super) refund_window_s: u64,
     /// How far a request's timestamp may stand from the gateway's time, in seconds.
     pub(super) timestamp_window_s: u64,
+    /// How often each method may be called in a second; absent: as often as one likes.
+    pub(super) calls_per_second_max: Option<u32>,
     /// How long an authorisation of a service provider lasts, in seconds.
     pub(super) app_auth_s: u64,
     /// Whether a repeated payment of a paid trade is answered `ACQ.TRADE_HAS_SUCCESS` instead of with the first result.
@@ -160,6 +162,7 @@ impl Default for Terms {
             cancel_window_s: 24 * 3600,
             refund_window_s: 365 * 24 * 3600,
             timestamp_window_s: 15 * 60,
+            calls_per_second_max: None,
             app_auth_s: 365 * 24 * 3600,
             repeat_says_has_success: false,
             tells_refund_parts: false,

@@ -157,6 +157,8 @@ pub(super) struct Call {
     pub(super) method: Method,
     /// `biz_content`.
     pub(super) biz: Map<String, Value>,
+    /// The charset that it came in, and that its notifications are written in.
+    pub(super) charset: Charset,
     /// Where this call's notifications go.
     pub(super) notify_url: Option<String>,
     /// Where the user's browser goes afterwards.

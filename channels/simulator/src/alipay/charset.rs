@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 
 use encoding_rs::{Encoding, GBK, UTF_8};
 use percent_encoding::percent_decode;
+use serde::{Deserialize, Serialize};
 
 /// The charset of a request and of the answer to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(super) enum Charset {
     /// `utf-8`
     #[default]
@@ -31,6 +33,14 @@ impl Charset {
         match self {
             Self::Utf8 => "utf-8",
             Self::Gbk => "GBK",
+        }
+    }
+
+    /// The content type of a form in it.
+    pub(super) fn form_type(self) -> &'static str {
+        match self {
+            Self::Utf8 => "application/x-www-form-urlencoded; charset=utf-8",
+            Self::Gbk => "application/x-www-form-urlencoded; charset=GBK",
         }
     }
 

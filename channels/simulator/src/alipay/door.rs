@@ -8,7 +8,7 @@ use super::app_auth::{self, Token};
 use super::call::{Call, Method, Params};
 use super::charset::Charset;
 use super::failure::Failure;
-use super::sign;
+use super::{rate, sign};
 use crate::clock;
 use crate::fault::Effect;
 use crate::frame::Frame;
@@ -46,6 +46,7 @@ pub(super) fn admit(frame: &Frame, params: &Params, effects: &[Effect]) -> Resul
     let (content, sealed) = content(params, &caller).map_err(|failure| turned_away(failure, false))?;
     let account = for_whom(frame, method, &caller, params.get("app_auth_token"))
         .map_err(|failure| turned_away(failure, sealed))?;
+    rate::count(frame, &caller, method).map_err(|failure| turned_away(failure, sealed))?;
     let biz = match content {
         _ if !method.has_content() => params.as_content(),
         Some(text) => {
@@ -57,6 +58,7 @@ pub(super) fn admit(frame: &Frame, params: &Params, effects: &[Effect]) -> Resul
         account,
         method,
         biz,
+        charset: params.charset,
         notify_url: params.get("notify_url").map(str::to_owned),
         return_url: params.get("return_url").map(str::to_owned),
         effects: effects.to_vec(),

@@ -15,7 +15,7 @@ pub(super) fn payment_pairs(account: &Account, trade: &Trade, notify_id: &str) -
     let some = |name: &'static str, value: Option<String>| value.map(|value| (name, value));
     let pairs = [
         some("gmt_create", Some(moment(trade.created_ms))),
-        some("charset", Some("utf-8".to_owned())),
+        some("charset", Some(trade.charset.name().to_owned())),
         some("gmt_payment", trade.paid_ms.map(moment)),
         some("notify_time", Some(String::new())),
         some("gmt_close", trade.closed_ms.map(moment)),
@@ -116,6 +116,7 @@ fn agreement_pairs(
 mod tests {
     use super::super::account::Terms;
     use super::super::agreement::Status;
+    use super::super::charset::Charset;
     use super::super::notify::form;
     use super::super::sign;
     use super::super::vectors::{at, paid_trade, vector};
@@ -134,7 +135,7 @@ mod tests {
     }
 
     fn written(pairs: &Pairs, time: &str) -> String {
-        String::from_utf8(form(pairs, time, vector("alipay private key"), false)).unwrap()
+        String::from_utf8(form(pairs, time, vector("alipay private key"), Charset::Utf8, false)).unwrap()
     }
 
     fn agreement() -> Agreement {
@@ -195,7 +196,13 @@ mod tests {
     #[test]
     fn a_forged_one_differs_only_in_its_signature() {
         let pairs = payment_pairs(&account(), &paid_trade(), "1");
-        let forged = form(&pairs, "2026-03-01 08:30:07", vector("alipay private key"), true);
+        let forged = form(
+            &pairs,
+            "2026-03-01 08:30:07",
+            vector("alipay private key"),
+            Charset::Utf8,
+            true,
+        );
         let forged = String::from_utf8(forged).unwrap();
         let (forged_rest, forged_sign) = forged.split_once("&sign=").unwrap();
         let right = written(&pairs, "2026-03-01 08:30:07");

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
 use super::account::Account;
 use super::agreement::Agreement;
+use super::charset::Charset;
 use super::desk::Desk;
 use super::money::yuan;
 use super::notice_pairs::{Pairs, payment_pairs, signed_pairs, unsigned_pairs};
@@ -29,6 +30,8 @@ pub(super) struct Letter {
     url: String,
     /// In the order in which they are sent; `notify_time` is filled in at each try.
     pairs: Pairs,
+    /// What they are written in.
+    charset: Charset,
     private_key: String,
 }
 
@@ -39,8 +42,14 @@ impl Letter {
             order_no: order_no.to_owned(),
             url,
             pairs,
+            charset: Charset::Utf8,
             private_key: account.alipay_private_key.clone(),
         }
+    }
+
+    /// The same in another charset.
+    fn written_in(self, charset: Charset) -> Self {
+        Self { charset, ..self }
     }
 }
 
@@ -58,7 +67,7 @@ pub(super) struct RefundNews<'a> {
 pub(super) fn payment(desk: &mut Desk<'_>, account: &Account, trade: &Trade) {
     let Some(url) = trade.notify_url.clone() else { return };
     let pairs = payment_pairs(account, trade, &new_id(desk));
-    desk.send(Letter::new(account, &trade.out_trade_no, url, pairs));
+    desk.send(Letter::new(account, &trade.out_trade_no, url, pairs).written_in(trade.charset));
 }
 
 /// Tells the merchant that money went back, at the payment's address as seen in production (9.3).
@@ -70,7 +79,7 @@ pub(super) fn refund(desk: &mut Desk<'_>, account: &Account, trade: &Trade, news
     pairs.push(("refund_fee", yuan(trade.refunded.total_fen())));
     pairs.push(("send_back_fee", yuan(news.send_back_fen)));
     pairs.push(("gmt_refund", millis));
-    desk.send(Letter::new(account, news.number, url, pairs));
+    desk.send(Letter::new(account, news.number, url, pairs).written_in(trade.charset));
 }
 
 /// Tells the merchant that the user signed.
@@ -98,14 +107,15 @@ pub(super) fn post(frame: &Arc<Frame>, mut letter: Letter) {
         order_no,
         url,
         pairs,
+        charset,
         private_key,
     } = letter;
-    let body = move |forged: bool| form(&pairs, &moment(clock.clock.now_ms()), &private_key, forged);
+    let body = move |forged: bool| form(&pairs, &moment(clock.clock.now_ms()), &private_key, charset, forged);
     let notice = Notice {
         gateway: Gateway::Alipay,
         order_no,
         url,
-        content_type: "application/x-www-form-urlencoded; charset=utf-8",
+        content_type: charset.form_type(),
         body: Box::new(body),
         acknowledged: |status, body| status == 200 && body == b"success",
         schedule_s: SCHEDULE_S,
@@ -136,7 +146,7 @@ fn twist(pairs: &mut Pairs, effect: &Effect) {
 }
 
 /// The form body. A forged one carries a signature over another text.
-pub(super) fn form(pairs: &Pairs, notify_time: &str, private_key: &str, forged: bool) -> Vec<u8> {
+pub(super) fn form(pairs: &Pairs, notify_time: &str, private_key: &str, charset: Charset, forged: bool) -> Vec<u8> {
     let timed = pairs
         .iter()
         .map(|(name, value)| (*name, if *name == "notify_time" { notify_time } else { value }));
@@ -144,14 +154,18 @@ pub(super) fn form(pairs: &Pairs, notify_time: &str, private_key: &str, forged: 
     if forged {
         text.push('x');
     }
-    let signature = sign::sign(private_key, &text).unwrap_or_default();
+    let signature = sign::sign(private_key, charset.bytes(&text)).unwrap_or_default();
     let all = timed.chain(std::iter::once(("sign", signature.as_str())));
-    let fields: Vec<String> = all.map(|(name, value)| format!("{name}={}", encode(value))).collect();
+    let fields: Vec<String> = all
+        .map(|(name, value)| format!("{name}={}", encode(value, charset)))
+        .collect();
     fields.join("&").into_bytes()
 }
 
-fn encode(value: &str) -> String {
-    utf8_percent_encode(value, PLAIN).to_string().replace("%20", "+")
+fn encode(value: &str, charset: Charset) -> String {
+    percent_encode(&charset.bytes(value), PLAIN)
+        .to_string()
+        .replace("%20", "+")
 }
 
 /// The notification's id: the same in every repetition.

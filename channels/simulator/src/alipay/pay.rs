@@ -191,6 +191,7 @@ fn create(desk: &mut Desk<'_>, call: &Call, order: Order, payer: &Payer, parts: 
         store_name: account.terms.store_name.clone(),
         terminal_id: call.text("terminal_id"),
         passback_params: call.text("passback_params"),
+        charset: call.charset,
         notify_url: call.notify_url.clone(),
         buyer_user_id: payer.user_id.clone(),
         buyer_logon_id: user::logon_id(&payer.user_id),

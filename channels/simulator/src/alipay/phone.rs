@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use axum::Form;
 use axum::extract::{Query, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use super::account::{self, Account};
 use super::agreement::{self, Agreement, Standing};
 use super::call::Call;
+use super::charset::Charset;
 use super::desk::Desk;
 use super::failure::Failure;
 use super::money::yuan;
@@ -39,10 +40,12 @@ pub(super) fn consent(frame: &Arc<Frame>, call: &Call) -> Response {
     }
 }
 
-/// Page-jump methods report errors to the user, as a page (alipay reference, 1.5).
+/// Page-jump methods report errors to the user, as a page in GBK (alipay reference, 1.5).
 pub(super) fn refusal(failure: &Failure) -> Response {
     let text = format!("{}：{}", failure.sub_code, failure.sub_msg);
-    message(StatusCode::OK, "页面出错了", &text)
+    let page = page("页面出错了", &format!("<p>{}</p>", escape(&text))).replace("utf-8", "GBK");
+    let headers = [(header::CONTENT_TYPE, "text/html;charset=GBK")];
+    (headers, Charset::Gbk.bytes(&page).into_owned()).into_response()
 }
 
 /// The form of the consent page.

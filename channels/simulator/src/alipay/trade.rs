@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::call::Call;
+use super::charset::Charset;
 use super::desk::Desk;
 use super::failure::Failure;
 use super::parts::{Parts, Voucher};
@@ -101,6 +102,9 @@ pub(super) struct Trade {
     pub(super) store_name: Option<String>,
     pub(super) terminal_id: Option<String>,
     pub(super) passback_params: Option<String>,
+    /// What its notifications are written in.
+    #[serde(default)]
+    pub(super) charset: Charset,
     pub(super) notify_url: Option<String>,
     pub(super) buyer_user_id: String,
     pub(super) buyer_logon_id: String,

@@ -13,11 +13,12 @@ use serde_json::{Map, Value};
 
 use super::account::{self, Account};
 use super::call::{self, Call, Method};
+use super::charset::Charset;
 use super::desk::Desk;
 use super::failure::Failure;
 use super::v3_answer::{self, Answer};
 use super::v3_auth::Authorization;
-use super::{door, gateway, run, sign};
+use super::{door, gateway, rate, run, sign};
 use crate::fault::{self, Effect};
 use crate::frame::Frame;
 
@@ -157,11 +158,14 @@ fn admit(frame: &Frame, request: &Request, caller: &Account, effects: &[Effect])
     if !fits(&request.target) && !fits(&format!("{PREFIX}{}", request.target)) {
         return Err(Failure::gateway("isv.invalid-signature"));
     }
+    let account = door::for_whom(frame, method, caller, token)?;
+    rate::count(frame, caller, method)?;
     let biz = content(request, caller)?;
     Ok(Call {
-        account: door::for_whom(frame, method, caller, token)?,
+        account,
         caller: caller.clone(),
         method,
+        charset: Charset::Utf8,
         notify_url: call::text(&biz, "notify_url"),
         return_url: None,
         biz,

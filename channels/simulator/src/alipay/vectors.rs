@@ -1,5 +1,6 @@
 //! The vectors of the alipay reference, section 2, for the tests of this room.
 
+use super::charset::Charset;
 use super::parts::Parts;
 use super::trade::{Status, Trade};
 
@@ -38,6 +39,7 @@ pub(super) fn paid_trade() -> Trade {
         store_name: Some("3号线\"sign\"{A口}".to_owned()),
         terminal_id: None,
         passback_params: None,
+        charset: Charset::Utf8,
         notify_url: None,
         buyer_user_id: "2088000000000099".to_owned(),
         buyer_logon_id: "159****5620".to_owned(),

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod agreements;
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod authorising;
 #[cfg(test)]
 mod bills;
