@@ -4,7 +4,6 @@
 """
 
 import csv
-import datetime
 import http.client
 import io
 import os
@@ -27,7 +26,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from play import expect, expect_refusal, run, until
 from receiver import Receiver
-from simulator import CHINA, Simulator, fetch, seconds_until_bills_of
+from simulator import Simulator, fetch, seconds_until_bills_of
 
 
 def connect_to_the_port(url, query_string, timeout):
@@ -361,7 +360,7 @@ def bill_rows(day):
 
 def the_bill_has_every_row():
     """bill: its address through the SDK, the archive downloaded, every movement of the books in it"""
-    days = sorted({datetime.date.fromisoformat(shop.first.gmt_payment[:10]), datetime.datetime.now(CHINA).date()})
+    days = shop.gateway.business_days(shop.account["app_id"])
     kinds = {"交易": "debit", "退款": "refund"}
     found = sorted(
         (kinds[row["业务类型"]], row["商户订单号"], row["订单金额（元）"].lstrip("-"))

@@ -51,14 +51,19 @@ class Simulator:
         line = {"gateway": self.gateway, "operation": operation, "order_no": order_no, "effect": effect}
         self._control("faults", line | more)
 
+    def _movements(self, account):
+        query = urllib.parse.urlencode({"gateway": self.gateway})
+        return [row for row in self._control(f"books?{query}") if row["account"] == account]
+
     def books(self, account):
         """The movements of one merchant account, oldest first: kind, number, payment's number, fen."""
-        query = urllib.parse.urlencode({"gateway": self.gateway})
-        return [
-            (row["kind"], row["order_no"], row["payment_no"], row["amount_fen"])
-            for row in self._control(f"books?{query}")
-            if row["account"] == account
-        ]
+        names = ("kind", "order_no", "payment_no", "amount_fen")
+        return [tuple(row[name] for name in names) for row in self._movements(account)]
+
+    def business_days(self, account):
+        """The days on which money moved; there is more than one when it was midnight meanwhile."""
+        moments = (row["at_ms"] // 1000 for row in self._movements(account))
+        return sorted({datetime.datetime.fromtimestamp(moment, CHINA).date() for moment in moments})
 
     def notices(self, order_no):
         """The tries to deliver notifications about one number."""

@@ -14,7 +14,7 @@ use metropay_simulator::{Effect, Fault, Settings, Simulator};
 use python::{Ended, Python};
 
 /// How long a play may take; it takes a few seconds.
-const PLAY_MAX: Duration = Duration::from_secs(60);
+const PLAY_MAX: Duration = Duration::from_secs(120);
 
 /// A simulator whose notifications are repeated at once.
 async fn simulator() -> Simulator {

@@ -21,6 +21,8 @@ static READY: OnceCell<Result<Python, String>> = OnceCell::const_new();
 /// An interpreter that has the SDKs.
 pub(crate) struct Python {
     program: PathBuf,
+    /// Where it keeps what it compiled: neither in the checkout nor beside the SDKs.
+    compiled: PathBuf,
 }
 
 /// How a program ended.
@@ -42,11 +44,11 @@ impl Python {
     pub(crate) async fn run(&self, script: &Path, simulator_url: &str, within: Duration) -> Ended {
         let mut command = Command::new(&self.program);
         command
-            .arg("-B")
             .arg(script)
             .arg(simulator_url)
             .env_clear()
-            .env("PYTHONUTF8", "1");
+            .env("PYTHONUTF8", "1")
+            .env("PYTHONPYCACHEPREFIX", &self.compiled);
         let ended = ended(command, within).await;
         ended.unwrap_or_else(|why| Ended {
             well: false,
@@ -65,33 +67,31 @@ async fn made() -> Result<Python, String> {
     // Another checkout may be at it in this moment.
     let _lock = locked(folder.join("lock")).await?;
     let (venv, mark) = (folder.join("venv"), folder.join("complete"));
-    let program = venv.join("bin/python");
-    let mut probe = Command::new(&program);
+    let python = Python {
+        program: venv.join("bin/python"),
+        compiled: folder.join("compiled"),
+    };
+    let mut probe = Command::new(&python.program);
     probe.arg("-V");
     if mark.exists() && said(probe, ANSWER_MAX).await.is_ok() {
-        return Ok(Python { program });
+        return Ok(python);
     }
     fs::remove_file(&mark).ok();
     let make = python3(&["-m", "venv", "--clear", &venv.display().to_string()]);
     said(make, INSTALL_MAX).await?;
-    install(&program, &requirements).await?;
+    install(&python.program, &requirements).await?;
     File::create(&mark).map_err(|error| format!("{}: {error}", mark.display()))?;
-    Ok(Python { program })
+    Ok(python)
 }
 
-/// Only what the list names, by its hashes, and no package that would have to be built.
+/// Only what the list names, by its hashes, and no package that would have to be built. Alipay's SDK has thirty-six thousand
+/// files, of which a play needs a few dozen; they are compiled when they are needed.
+const INSTALL: &str = "-m pip install --quiet --no-input --disable-pip-version-check --require-hashes \
+                       --only-binary :all: --no-compile --requirement";
+
 async fn install(program: &Path, requirements: &Path) -> Result<(), String> {
     let mut command = Command::new(program);
-    command.args([
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--no-input",
-        "--disable-pip-version-check",
-    ]);
-    command.args(["--require-hashes", "--only-binary", ":all:", "--requirement"]);
-    command.arg(requirements);
+    command.args(INSTALL.split(' ')).arg(requirements);
     let installed = said(command, INSTALL_MAX).await;
     if let Err(why) = &installed {
         // A package that is not what was pinned is no reason to look away.
