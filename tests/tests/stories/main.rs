@@ -5,6 +5,7 @@ mod bill;
 mod code;
 mod compensation;
 mod crowd;
+mod foreign;
 mod health;
 mod limit;
 mod mandate;
