@@ -5,6 +5,8 @@
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use metropay_channel_alipay::fuzz as alipay;
+use metropay_channel_wechat::fuzz as wechat;
 use metropay_core::code::form::{CodeForm, CodeType, PREFIX};
 use metropay_core::signing::Authorization;
 
@@ -16,7 +18,30 @@ pub const PARSERS: &[Parser] = &[
     ("scanned_code", scanned_code),
     ("signature_header", signature_header),
     ("request_json", request_json),
+    ("wechat_message", wechat::message),
+    ("wechat_answer", wechat::answer),
+    ("wechat_envelope", wechat::envelope),
+    ("wechat_certificates", wechat::certificates),
+    ("wechat_trade_bill", wechat::trade_bill),
+    ("wechat_fund_bill", wechat::fund_bill),
+    ("alipay_answer", alipay::answer),
+    ("alipay_node", alipay::node),
+    ("alipay_notice", alipay::notice),
+    ("alipay_certificates", alipay::certificates),
+    ("alipay_trades", alipay::trades),
+    ("alipay_funds", alipay::funds),
+    ("alipay_bill_archive", alipay::bill_archive),
 ];
+
+/// Runs one of them.
+///
+/// # Panics
+/// When there is none of this name, and where a parser has a fault: that is what a fuzzer looks for.
+pub fn run(name: &str, data: &[u8]) {
+    let parser = PARSERS.iter().find(|(known, _)| *known == name);
+    let (_, parser) = parser.expect("a parser of this name");
+    parser(data);
+}
 
 /// What a till's scan gun sends.
 pub fn scanned_code(data: &[u8]) {

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| metropay_fuzz::request_json(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| metropay_fuzz::run("request_json", data));

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| metropay_fuzz::signature_header(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| metropay_fuzz::run("signature_header", data));
