@@ -118,7 +118,8 @@ impl Opened {
                     "mer_id": unionpay["mer_id"], "sign_cert_pem": unionpay["cert_pem"],
                     "sign_key_pem": unionpay["private_key_pem"], "root_certs_pem": unionpay["root_cert_pem"],
                     "middle_certs_pem": unionpay["middle_cert_pem"], "tr_id": unionpay["tr_id"],
-                    "base_url": unionpay["base_url"],
+                    "base_url": unionpay["base_url"], "file_url": unionpay["file_url"],
+                    "payment_code": true, "term_id": "METRO001",
                 }),
             ),
         ];
