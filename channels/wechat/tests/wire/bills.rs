@@ -1,4 +1,4 @@
-//! Bills: which are fetched how, what a row says, and that no damaged file passes for a short one.
+//! Bills: which are fetched how, and what the channel says instead of one.
 
 use std::io::{Read, Write};
 
@@ -23,19 +23,21 @@ const V3: &str = "/v3/bill/tradebill";
 const V3_FUNDS: &str = "/v3/bill/fundflowbill";
 const FILE: &str = "/v3/billdownload/file";
 
-fn packed() -> Vec<u8> {
-    STANDARD.decode(v3_vector("C21", "gzip")).unwrap()
+pub(crate) fn packed() -> Vec<u8> {
+    STANDARD.decode(v3_vector("C21", "gzip")).expect("Base64")
 }
 
-fn pack(text: &str) -> Vec<u8> {
+pub(crate) fn pack(text: &str) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    encoder.write_all(text.as_bytes()).unwrap();
-    encoder.finish().unwrap()
+    encoder.write_all(text.as_bytes()).expect("memory");
+    encoder.finish().expect("memory")
 }
 
-fn text() -> String {
+pub(crate) fn text() -> String {
     let mut text = String::new();
-    GzDecoder::new(&packed()[..]).read_to_string(&mut text).unwrap();
+    GzDecoder::new(&packed()[..])
+        .read_to_string(&mut text)
+        .expect("packed text");
     text
 }
 
@@ -75,7 +77,7 @@ async fn funds(scene: &Scene) -> Result<Option<Vec<FundRow>>, BillError> {
     }
 }
 
-async fn read_v2(body: impl Into<Vec<u8>>) -> Result<Vec<BillRow>, BillError> {
+pub(crate) async fn read_v2(body: impl Into<Vec<u8>>) -> Result<Vec<BillRow>, BillError> {
     let scene = v2_scene().await;
     scene.answers(V2, body).await;
     trades(&scene).await
@@ -85,7 +87,7 @@ fn at(text: &str) -> Time {
     Time::parse_china(text, "%Y-%m-%d %H:%M:%S").expect("a time")
 }
 
-fn the_rows() -> [BillRow; 2] {
+pub(crate) fn the_rows() -> [BillRow; 2] {
     let payment = BillRow {
         kind: BillRowKind::Payment,
         state: BillRowState::Done,
@@ -244,10 +246,10 @@ async fn each_refusal_is_told_as_what_it_is() {
         ("SYSTEMERROR", "unknown"),
         ("something new", "unknown"),
     ] {
-        assert_eq!(class(read_v2(refusal(text)).await), expected, "{text}");
+        assert_eq!(class(&read_v2(refusal(text)).await), expected, "{text}");
     }
     let closed = refusal("something new").replace("20001", "20007");
-    assert_eq!(class(read_v2(closed).await), "refused");
+    assert_eq!(class(&read_v2(closed).await), "refused");
     for (status, code, expected) in [
         (400, "STATEMENT_CREATING", "not made"),
         (400, "INVALID_REQUEST", "refused"),
@@ -263,11 +265,11 @@ async fn each_refusal_is_told_as_what_it_is() {
         scene
             .says("GET", V3, status, &json!({"code": code, "message": "x"}))
             .await;
-        assert_eq!(class(trades(&scene).await), expected, "{code}");
+        assert_eq!(class(&trades(&scene).await), expected, "{code}");
     }
 }
 
-fn class<T>(rows: Result<T, BillError>) -> &'static str {
+fn class<T>(rows: &Result<T, BillError>) -> &'static str {
     match rows {
         Ok(_) => "rows",
         Err(BillError::NotReady) => "not made",
@@ -275,63 +277,6 @@ fn class<T>(rows: Result<T, BillError>) -> &'static str {
         Err(BillError::Unreadable(_)) => "unreadable",
         Err(BillError::Call(_)) => "unknown",
     }
-}
-
-#[tokio::test]
-async fn no_damaged_file_passes_for_a_short_one() {
-    let text = text();
-    let lines: Vec<&str> = text.split("\r\n").collect();
-    let joined = |lines: &[&str]| lines.join("\r\n");
-    let changed = |from: &str, to: &str| {
-        let changed = text.replacen(from, to, 1);
-        assert_ne!(changed, text, "{from}");
-        changed
-    };
-    for (n, damaged) in [
-        joined(&lines[..1]),
-        joined(&lines[..2]),
-        joined(&lines[..3]),
-        joined(&lines[..4]),
-        joined(&[lines[0], lines[1], lines[3], lines[4]]),
-        joined(&[lines[0], lines[1], lines[1], lines[2], lines[3], lines[4]]),
-        joined(&[lines[1], lines[2], lines[3], lines[4]]),
-        joined(&[lines[0], "rubbish", lines[1], lines[2], lines[3], lines[4]]),
-        joined(&[lines[0], lines[1], lines[2], lines[3], lines[4], lines[1]]),
-        changed("`2,`12.80", "`3,`12.80"),
-        changed("`12.80,`0.00,`0,`0", "`12.81,`0.00,`0,`0"),
-        changed("`0.60%,`12.80", "`0.60%,`12.81"),
-        changed("`3.00,`0.00,`ORIGINAL", "`3.01,`0.00,`ORIGINAL"),
-        changed("`0.00,`3.00,`\r\n", "`0.00,`3.01,`\r\n"),
-        changed("`0.60%,`12.80", "`0.60%,`12.80x"),
-        changed("`0.60%,`12.80", "`0.60%,`-12.80"),
-        changed("`0.08000", "`0.080001"),
-        changed("2025-03-01 12:34:58", "2025-02-30 12:34:58"),
-        changed("商户订单号", "订单号"),
-        changed("`1900009999", "`1900000001"),
-        changed("`1900012345", "`1900000002"),
-        changed(",`CMB_DEBIT", ""),
-        changed("示例便利店-消费", &"长".repeat(30_000)),
-    ]
-    .into_iter()
-    .enumerate()
-    {
-        for body in [damaged.clone().into_bytes(), pack(&damaged)] {
-            let rows = read_v2(body).await;
-            assert!(matches!(rows, Err(BillError::Unreadable(_))), "{n}: {rows:?}");
-        }
-    }
-    let whole = packed();
-    for length in [20, whole.len() / 2, whole.len() - 8, whole.len() - 1] {
-        let rows = read_v2(&whole[..length]).await;
-        assert!(matches!(rows, Err(BillError::Unreadable(_))), "{length}: {rows:?}");
-    }
-    let mut broken = whole.clone();
-    broken[200] ^= 0x55;
-    let rows = read_v2(broken).await;
-    assert!(matches!(rows, Err(BillError::Unreadable(_))), "{rows:?}");
-    let latin = [text.as_bytes(), b"\xff\xfe"].concat();
-    let rows = read_v2(latin).await;
-    assert!(matches!(rows, Err(BillError::Unreadable(_))), "{rows:?}");
 }
 
 #[tokio::test]
@@ -348,133 +293,6 @@ async fn an_answer_that_is_no_bill_at_all_is_unknown() {
         let rows = trades(&scene).await;
         assert!(matches!(rows, Err(BillError::Call(_))), "{rows:?}");
     }
-}
-
-#[tokio::test]
-async fn rows_are_told_by_what_they_are() {
-    let base = text();
-    let lines: Vec<&str> = base.split("\r\n").collect();
-    let with = |row: String, sums: &str| [lines[0], &row, lines[3], sums].join("\r\n");
-    let refund = lines[2];
-    for (row, sums, kind, state, no, coupon) in [
-        (
-            refund.replace("PROCESSING", "SUCCESS"),
-            "",
-            BillRowKind::Refund,
-            BillRowState::Done,
-            Some(REFUND),
-            0,
-        ),
-        (
-            refund.replace("PROCESSING", "FAIL"),
-            "",
-            BillRowKind::Refund,
-            BillRowState::Failed,
-            Some(REFUND),
-            0,
-        ),
-        (
-            refund.replace("PROCESSING", "CHANGE"),
-            "",
-            BillRowKind::Refund,
-            BillRowState::Pending,
-            Some(REFUND),
-            0,
-        ),
-        (
-            refund
-                .replace("`REFUND", "`REVOKED")
-                .replace("PROCESSING", "")
-                .replace(REFUND, ORDER),
-            "",
-            BillRowKind::Refund,
-            BillRowState::Done,
-            None,
-            0,
-        ),
-        (
-            refund
-                .replace("`REFUND", "`REVOKED")
-                .replace("PROCESSING", "SUCCESS")
-                .replace(REFUND, "0"),
-            "",
-            BillRowKind::Refund,
-            BillRowState::Done,
-            None,
-            0,
-        ),
-        (
-            refund.replace("`REFUND", "`CHARGEBACK"),
-            "",
-            BillRowKind::Other,
-            BillRowState::Done,
-            Some(REFUND),
-            0,
-        ),
-        (
-            refund.replace("`CNY", "`HKD"),
-            "",
-            BillRowKind::Other,
-            BillRowState::Pending,
-            Some(REFUND),
-            0,
-        ),
-        (
-            refund.replace("`3.00,`0.00,`ORIGINAL", "`2.50,`0.20,`ORIGINAL"),
-            "`1,`0.00,`2.50,`0.20,`0,`0,`3.00",
-            BillRowKind::Refund,
-            BillRowState::Pending,
-            Some(REFUND),
-            70,
-        ),
-    ] {
-        let sums = if sums.is_empty() {
-            "`1,`0.00,`3.00,`0.00,`0,`0,`3.00"
-        } else {
-            sums
-        };
-        let rows = read_v2(with(row.clone(), sums)).await.unwrap();
-        assert_eq!(rows.len(), 1);
-        let told = &rows[0];
-        assert_eq!((told.kind, told.state, told.no.as_deref()), (kind, state, no), "{row}");
-        assert_eq!((told.amount, told.coupon), (fen(300), fen(coupon)), "{row}");
-        assert_eq!(told.payment_no, ORDER);
-    }
-}
-
-#[tokio::test]
-async fn a_text_of_others_moves_no_amount() {
-    // Goods and attached data are written by whoever sells: separators in them must not shift the columns behind.
-    let text = text();
-    for goods in ["a,b", "a,`9999.00", "a,`9999.00,`1.00,`", "`,`", "总交易单数"] {
-        let evil = text.replace("示例便利店-消费", goods).replace("store=S0001", goods);
-        assert_eq!(read_v2(evil.into_bytes()).await.unwrap(), the_rows(), "{goods}");
-    }
-}
-
-#[tokio::test]
-async fn the_older_layout_and_new_columns_are_read() {
-    let older = "交易时间,公众账号ID,商户号,子商户号,设备号,微信订单号,商户订单号,用户标识,交易类型,交易状态,付款银行,货币种类,\
-         总金额,代金券或立减优惠金额,微信退款单号,商户退款单号,退款金额,代金券或立减优惠退款金额,退款类型,退款状态,商品名称,商户数据包,手续费,费率\n\
-         `2025-03-01 12:34:58,`wx,`1900009999,`1900012345,`,`42,`P1,`o,`PAP,`SUCCESS,`CMB,`CNY,`48,`1.5,`0,`0,`0,`0,`,`,`x,`y,`0.29,`0.60%\n\
-         `2025-03-01 12:34:58,`wx,`1900009999,`1900012345,`,`42,`P1,`o,`PAP,`REFUND,`CMB,`CNY,`0,`0,`50,`R1,`8.00,`0.5,`ORIGINAL,`SUCCESS,`x,`y,`-0.05,`0.60%\n\
-         总交易单数,总交易额,总退款金额,总代金券或立减优惠退款金额,手续费总金额\n`2,`48.00,`8.0,`0.50,`0.24\n";
-    let rows = read_v2(older).await.unwrap();
-    assert_eq!(
-        (rows[0].amount, rows[0].coupon, rows[0].fee_milli_fen),
-        (fen(4_800), fen(150), 29_000)
-    );
-    assert_eq!(
-        (rows[1].amount, rows[1].coupon, rows[1].state),
-        (fen(800), fen(50), BillRowState::Done)
-    );
-
-    let mut lines: Vec<String> = text().split("\r\n").map(str::to_owned).collect();
-    lines[0] = lines[0].replace("交易时间", "交易时间,新列");
-    for line in &mut lines[1..3] {
-        *line = line.replacen(",`wx", ",`new,`wx", 1);
-    }
-    assert_eq!(read_v2(lines.join("\n")).await.unwrap(), the_rows());
 }
 
 const FUND_ROWS: &str = "\u{feff}记账时间,微信支付业务单号,资金流水单号,业务名称,业务类型,收支类型,收支金额（元）,账户结余（元）,资金变更提交申请人,备注,业务凭证号\r\n\
@@ -528,11 +346,11 @@ async fn the_statement_of_the_merchants_account_is_read() {
         assert!(sent[0].contains(part), "{part}: {sent:?}");
     }
     assert_eq!(funds(&scene).await, Ok(Some(Vec::new())));
-    assert_eq!(class(funds(&scene).await), "not made");
-    assert_eq!(class(funds(&scene).await), "refused");
-    assert_eq!(class(funds(&scene).await), "unknown");
+    assert_eq!(class(&funds(&scene).await), "not made");
+    assert_eq!(class(&funds(&scene).await), "refused");
+    assert_eq!(class(&funds(&scene).await), "unknown");
     for _ in 0..4 {
-        assert_eq!(class(funds(&scene).await), "unreadable");
+        assert_eq!(class(&funds(&scene).await), "unreadable");
     }
 }
 
@@ -549,7 +367,7 @@ async fn the_statement_over_apiv3_is_hashed_as_well() {
     let other = ResponseTemplate::new(200).set_body_bytes(pack(&FUND_ROWS.replace("MCR1", "MCR2")));
     scene.gives("GET", FILE, other, None).await;
     assert_eq!(funds(&scene).await.unwrap().unwrap().len(), 2);
-    assert_eq!(class(funds(&scene).await), "unreadable");
+    assert_eq!(class(&funds(&scene).await), "unreadable");
     let query = scene.asked(V3_FUNDS).await[0].url.query().map(str::to_owned);
     assert_eq!(
         query.as_deref(),

@@ -54,6 +54,25 @@ fn each_wrong_field_is_named() {
         ),
         ("client_cert_pem", json!({"base_url": "https://api.mch.weixin.qq.com"})),
         ("sandbox", json!({"sandbox": true})),
+    ] {
+        let error = build(&over, notify).unwrap_err();
+        assert!(error.contains(field), "{field}: {error}");
+        assert!(!error.contains("canary"), "{error}");
+    }
+    for notify in [
+        "https://pay.example.test/n?a=1",
+        "https://pay.example.test",
+        "n",
+        &format!("https://x/{}", "n".repeat(256)),
+    ] {
+        assert!(build(&json!({}), notify).unwrap_err().contains("notify_url"));
+    }
+}
+
+#[test]
+fn each_wrong_field_of_the_newer_products_is_named() {
+    let cert = include_str!("../vectors/merchant.crt.pem");
+    for (field, over) in [
         ("api_v3_key", json!({"api_v3_key": "canary-too-short"})),
         (
             "api_v3_key",
@@ -85,17 +104,9 @@ fn each_wrong_field_is_named() {
         ("code_pay_timeout_s", json!({"code_pay_timeout_s": 61})),
         ("bill_timeout_s", json!({"bill_timeout_s": 0})),
     ] {
-        let error = build(&over, notify).unwrap_err();
+        let error = build(&over, "https://pay.example.test/notify/abc").unwrap_err();
         assert!(error.contains(field), "{field}: {error}");
         assert!(!error.contains("canary"), "{error}");
-    }
-    for notify in [
-        "https://pay.example.test/n?a=1",
-        "https://pay.example.test",
-        "n",
-        &format!("https://x/{}", "n".repeat(256)),
-    ] {
-        assert!(build(&json!({}), notify).unwrap_err().contains("notify_url"));
     }
 }
 

@@ -1,6 +1,7 @@
 //! The adapter against a scripted gateway: requests byte for byte, and what is believed of answers and notifications.
 
 mod answers;
+mod bill_rows;
 mod bills;
 mod code_pays;
 mod code_reversals;

@@ -148,7 +148,8 @@ impl Scene {
 fn verify(request: &Request, now: Time) {
     let header = |name: &str| {
         let value = request.headers.get(name).and_then(|value| value.to_str().ok());
-        value.unwrap_or_else(|| panic!("no {name}")).to_owned()
+        assert!(value.is_some(), "no {name}");
+        value.unwrap_or_default().to_owned()
     };
     assert!(!header("user-agent").is_empty());
     assert!(!header("accept").is_empty());
@@ -184,9 +185,11 @@ fn verify(request: &Request, now: Time) {
     let certificate = pem::parse(MERCHANT_CERT).expect("a PEM");
     let (_, certificate) = X509Certificate::from_der(certificate.contents()).expect("a certificate");
     let signature = STANDARD.decode(field("signature")).expect("Base64");
-    UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, certificate.public_key().raw)
-        .verify(&message, &signature)
-        .unwrap_or_else(|_| panic!("a wrong signature of {target}"));
+    let key = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, certificate.public_key().raw);
+    assert!(
+        key.verify(&message, &signature).is_ok(),
+        "a wrong signature of {target}"
+    );
 }
 
 /// A word of a vector of APIv3.
