@@ -73,6 +73,7 @@ impl Client {
     /// [`CallError`] when there was no answer, or one that cannot be believed.
     pub(crate) async fn get(&self, path: &str, timeout: Duration) -> Result<Reply, CallError> {
         self.ready().await?;
+        self.refresh().await;
         let answer = self.fetch(path, timeout).await?;
         self.judge(answer).await
     }

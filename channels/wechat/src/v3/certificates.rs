@@ -94,19 +94,18 @@ pub(crate) fn listed(body: &Json, aead: &Aead, now: Time) -> Option<Vec<Platform
 }
 
 impl Client {
-    /// Sees to it that an answer can be verified before anything is asked, and that the list does not grow old.
+    /// Sees to it that an answer can be verified before anything is asked.
     ///
     /// # Errors
     /// [`CallError::NotSent`] when there is no key: the call that needs one was not sent.
     pub(super) async fn ready(&self) -> Result<(), CallError> {
         let now = self.clock.now();
-        if self.platform.public.is_some() {
+        if self.platform.any(now) {
             return Ok(());
         }
         let fetches = self.platform.fetches.lock().await;
-        let old = fetches.fetched_at.is_none_or(|at| now.since(at) >= REFRESH_AFTER);
-        if old && let Err(error) = self.renew(fetches).await {
-            tracing::warn!(%error, "the platform certificates of WeChat Pay could not be fetched");
+        if !self.platform.any(now) {
+            self.renew_or_warn(fetches).await;
         }
         if self.platform.any(now) {
             Ok(())
@@ -114,6 +113,19 @@ impl Client {
             Err(CallError::NotSent(
                 "there is no platform certificate that could verify the answer".to_owned(),
             ))
+        }
+    }
+
+    /// Sees to it that the list does not grow old. Questions do this, and calls that move money do not: they wait for nothing
+    /// that they can do without.
+    pub(super) async fn refresh(&self) {
+        let now = self.clock.now();
+        // Whoever holds the lock is fetching already.
+        if self.platform.public.is_none()
+            && let Ok(fetches) = self.platform.fetches.try_lock()
+            && fetches.fetched_at.is_some_and(|at| now.since(at) >= REFRESH_AFTER)
+        {
+            self.renew_or_warn(fetches).await;
         }
     }
 
@@ -128,12 +140,16 @@ impl Client {
         }
         let fetches = self.platform.fetches.lock().await;
         // Somebody else may have fetched it in the meantime.
-        if self.platform.known(serial, now).is_none()
-            && let Err(error) = self.renew(fetches).await
-        {
-            tracing::warn!(%error, serial, "the platform certificates of WeChat Pay could not be fetched");
+        if self.platform.known(serial, now).is_none() {
+            self.renew_or_warn(fetches).await;
         }
         self.platform.known(serial, now).ok_or(Unverified::UnknownKey)
+    }
+
+    async fn renew_or_warn(&self, fetches: tokio::sync::MutexGuard<'_, Fetches>) {
+        if let Err(error) = self.renew(fetches).await {
+            tracing::warn!(%error, "the platform certificates of WeChat Pay could not be fetched");
+        }
     }
 
     async fn renew(&self, mut fetches: tokio::sync::MutexGuard<'_, Fetches>) -> Result<(), CallError> {

@@ -57,6 +57,20 @@ async fn the_first_list_is_authenticated_by_what_it_holds_and_is_kept_for_half_a
 }
 
 #[tokio::test]
+async fn a_call_that_moves_money_does_not_wait_for_a_fresh_list() {
+    let scene = platform_scene().await;
+    scene.gives("GET", LIST, listing(&scene, By::Platform), None).await;
+    answers_by(&scene, By::Platform).await;
+    assert_eq!(ask(&scene).await, Ok(RefundStanding::Absent));
+    scene.clock.advance(13 * 3_600);
+    let refused = sealed(By::Platform, scene.clock.now(), 500, "{\"code\":\"SYSTEM_ERROR\"}");
+    scene.gives("POST", "/v3/refund/domestic/refunds", refused, None).await;
+    let outcome = scene.channel.refund(&refund()).await;
+    assert!(matches!(outcome, Err(CallError::MaybeDone(_))), "{outcome:?}");
+    assert_eq!(scene.asked(LIST).await.len(), 1);
+}
+
+#[tokio::test]
 async fn without_a_key_nothing_is_asked_and_with_an_old_one_the_refresh_may_fail() {
     let scene = platform_scene().await;
     scene.gives("GET", LIST, ResponseTemplate::new(500), Some(1)).await;
