@@ -168,7 +168,8 @@ impl<'a> Call<'a> {
         self.gate.way(self.certified).download(request, max).await
     }
 
-    fn request(&mut self) -> Request {
+    /// Signs the message and writes it down.
+    pub(crate) fn request(&mut self) -> Request {
         if self.sign_type == SignType::HmacSha256 {
             self.message.text("sign_type", self.sign_type.name());
         }

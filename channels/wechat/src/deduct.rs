@@ -9,7 +9,8 @@ use crate::codes::{Asked, Class, Failure};
 use crate::text::fitting;
 
 impl Wechat {
-    pub(crate) async fn apply(&self, question: &DeductQuestion) -> Called<Paid> {
+    /// The call that deducts, before it is signed.
+    pub(crate) fn application(&self, question: &DeductQuestion) -> Call<'_> {
         let mut call = Call::new(&self.account, &self.gate, by_mode(&self.account, "pay", "pappayapply"))
             .nonce()
             .timeout(self.account.deduct_timeout);
@@ -24,7 +25,11 @@ impl Wechat {
             .text("notify_url", self.notify_url.as_str())
             .text("trade_type", "PAP")
             .text("contract_id", question.contract_handle.as_str());
-        match call.send().await?.signed()? {
+        call
+    }
+
+    pub(crate) async fn apply(&self, question: &DeductQuestion) -> Called<Paid> {
+        match self.application(question).send().await?.signed()? {
             Ok(message)
                 if other_shop(&self.account, &message) || other(&message, "out_trade_no", question.no.as_str()) =>
             {

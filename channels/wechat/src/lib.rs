@@ -17,6 +17,8 @@ mod contract;
 mod deduct;
 #[doc(hidden)]
 pub mod fuzz;
+#[doc(hidden)]
+pub mod measure;
 mod notice;
 mod oauth;
 mod query;
@@ -72,17 +74,7 @@ impl ChannelFactory for WechatFactory {
     const PAYMENT_CODE: Option<Looks> = Some(Looks::Wechat);
 
     fn build(&self, config: WechatConfig, setting: Setting) -> Result<Arc<dyn Channel>, ConfigError> {
-        let mut account = config.check()?;
-        check_notify_url(&setting.notify_url)?;
-        let gate = Arc::new(Gate::new(&account, &self.outbound, &setting)?);
-        let v3 = account.v3.take();
-        let v3 = v3.map(|credentials| Client::new(credentials, &account, Arc::clone(&gate)));
-        Ok(Arc::new(Wechat {
-            account,
-            gate,
-            v3: v3.transpose()?,
-            notify_url: setting.notify_url,
-        }))
+        Ok(Arc::new(Wechat::new(&self.outbound, config, setting)?))
     }
 }
 
@@ -96,6 +88,20 @@ struct Wechat {
 }
 
 impl Wechat {
+    fn new(outbound: &OutboundSettings, config: WechatConfig, setting: Setting) -> Result<Self, ConfigError> {
+        let mut account = config.check()?;
+        check_notify_url(&setting.notify_url)?;
+        let gate = Arc::new(Gate::new(&account, outbound, &setting)?);
+        let v3 = account.v3.take();
+        let v3 = v3.map(|credentials| Client::new(credentials, &account, Arc::clone(&gate)));
+        Ok(Self {
+            account,
+            gate,
+            v3: v3.transpose()?,
+            notify_url: setting.notify_url,
+        })
+    }
+
     fn v3(&self) -> Result<&Client, CallError> {
         let none = || CallError::NotSent("this account does not speak APIv3".to_owned());
         self.v3.as_ref().ok_or_else(none)

@@ -65,7 +65,7 @@ impl<R: Read> Lines<R> {
     /// [`BillError::Unreadable`] when it cannot be read at all.
     pub(super) fn new(file: R, expected: Option<String>) -> Result<Self, BillError> {
         let mut file = BufReader::with_capacity(1 << 16, file);
-        let packed = file.fill_buf().map_err(broken)?.starts_with(&GZIP);
+        let packed = file.fill_buf().map_err(|error| broken(&error))?.starts_with(&GZIP);
         let inner = if packed {
             Unpacked::Packed(Box::new(MultiGzDecoder::new(file)))
         } else {
@@ -92,7 +92,9 @@ impl<R: Read> Lines<R> {
     pub(super) fn next(&mut self) -> Result<Option<&str>, BillError> {
         self.line.clear();
         let mut bounded = self.reader.by_ref().take(LINE_MAX);
-        let read = bounded.read_until(b'\n', &mut self.line).map_err(broken)?;
+        let read = bounded
+            .read_until(b'\n', &mut self.line)
+            .map_err(|error| broken(&error))?;
         if read == 0 {
             return self.end().map(|()| None);
         }
@@ -114,7 +116,7 @@ impl<R: Read> Lines<R> {
     }
 }
 
-fn broken(error: io::Error) -> BillError {
+fn broken(error: &io::Error) -> BillError {
     let error = error.kind();
     BillError::Unreadable(format!("the file breaks off: {error}"))
 }

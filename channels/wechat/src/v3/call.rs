@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use metropay_core::channel::{CallError, ConfigError, RawNotice};
 use metropay_core::clock::Clock;
-use metropay_outbound::{Download, Outbound, Request};
+use metropay_outbound::{Answer, Download, Outbound, Request};
 use serde::Serialize;
 use url::Url;
 
@@ -30,20 +30,10 @@ pub(crate) enum Reply {
     Failed(Failure),
 }
 
-/// An answer before it is verified.
-pub(super) struct Raw {
-    pub(super) status: StatusCode,
-    pub(super) header_map: HeaderMap,
-    pub(super) body: Bytes,
-}
-
-impl Raw {
-    /// Lower-case names, and the values that are text.
-    pub(super) fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.header_map
-            .iter()
-            .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
-    }
+/// The headers of an answer that are text, by lower-case names.
+pub(super) fn headers(answer: &Answer) -> impl Iterator<Item = (&str, &str)> {
+    let all = answer.headers.iter();
+    all.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
 }
 
 /// The way to the gateway by APIv3 for one account.
@@ -83,7 +73,8 @@ impl Client {
     /// [`CallError`] when there was no answer, or one that cannot be believed.
     pub(crate) async fn get(&self, path: &str, timeout: Duration) -> Result<Reply, CallError> {
         self.ready().await?;
-        let answer = self.send(Method::GET, path, &[], timeout).await?;
+        self.refresh().await;
+        let answer = self.fetch(path, timeout).await?;
         self.judge(answer).await
     }
 
@@ -93,9 +84,18 @@ impl Client {
     /// [`CallError`] when there was no answer, or one that cannot be believed.
     pub(crate) async fn post(&self, path: &str, body: &impl Serialize, timeout: Duration) -> Result<Reply, CallError> {
         self.ready().await?;
-        let body = serde_json::to_vec(body).map_err(|_| CallError::NotSent("the body cannot be written".to_owned()))?;
-        let answer = self.send(Method::POST, path, &body, timeout).await?;
+        let request = self.written(path, body, timeout)?;
+        let answer = self.outbound().send(request).await?;
         self.judge(answer).await
+    }
+
+    /// A request with a body, signed.
+    ///
+    /// # Errors
+    /// [`CallError::NotSent`] when it cannot be written or signed.
+    pub(super) fn written(&self, path: &str, body: &impl Serialize, timeout: Duration) -> Result<Request, CallError> {
+        let body = serde_json::to_vec(body).map_err(|_| CallError::NotSent("the body cannot be written".to_owned()))?;
+        self.request(Method::POST, &self.target(path), body, timeout)
     }
 
     /// Fetches a file from an address that a verified answer named: its path and query as they are, at our gateway. What comes
@@ -111,7 +111,7 @@ impl Client {
             Some(query) => format!("{}?{query}", url.path()),
             None => url.path().to_owned(),
         };
-        let mut request = self.request(Method::GET, &target, &[], timeout)?;
+        let mut request = self.request(Method::GET, &target, Vec::new(), timeout)?;
         request.headers.retain(|(name, _)| name != ACCEPT);
         self.outbound().download(request, max).await
     }
@@ -120,32 +120,24 @@ impl Client {
         self.gate.way(false)
     }
 
-    /// Sends a request and takes what comes back, unverified.
-    pub(super) async fn send(
-        &self,
-        method: Method,
-        path: &str,
-        body: &[u8],
-        timeout: Duration,
-    ) -> Result<Raw, CallError> {
-        let target = format!("{}{path}", self.prefix);
-        let request = self.request(method, &target, body, timeout)?;
-        let answer = self.outbound().send(request).await?;
-        Ok(Raw {
-            status: answer.status,
-            header_map: answer.headers,
-            body: answer.body,
-        })
+    /// Asks for something and takes what comes back, unverified.
+    pub(super) async fn fetch(&self, path: &str, timeout: Duration) -> Result<Answer, CallError> {
+        let request = self.request(Method::GET, &self.target(path), Vec::new(), timeout)?;
+        self.outbound().send(request).await
     }
 
-    fn request(&self, method: Method, target: &str, body: &[u8], timeout: Duration) -> Result<Request, CallError> {
+    fn target(&self, path: &str) -> String {
+        format!("{}{path}", self.prefix)
+    }
+
+    fn request(&self, method: Method, target: &str, body: Vec<u8>, timeout: Duration) -> Result<Request, CallError> {
         let nonce = self.gate.nonce();
         let authorization = self.credentials.signer.authorization(&Signed {
             method: method.as_str(),
             target,
             timestamp: self.clock.now().unix_seconds(),
             nonce: &nonce,
-            body,
+            body: &body,
         });
         let authorization = authorization.map_err(|error| CallError::NotSent(error.to_string()))?;
         let value = |text: &str| {
@@ -165,16 +157,15 @@ impl Client {
             method,
             url: format!("{}{target}", self.origin),
             headers,
-            body: Bytes::copy_from_slice(body),
+            body: Bytes::from(body),
             timeout,
         })
     }
 
     /// Verifies an answer, whatever its status, and reads it.
-    async fn judge(&self, answer: Raw) -> Result<Reply, CallError> {
+    pub(super) async fn judge(&self, answer: Answer) -> Result<Reply, CallError> {
         let status = answer.status;
-        let request_id = answer
-            .headers()
+        let request_id = headers(&answer)
             .find(|(name, _)| *name == "request-id")
             .map(|(_, id)| id);
         if !status.is_success() {
@@ -185,7 +176,7 @@ impl Client {
             );
         }
         let unbelieved = |error: Unverified| maybe(format!("HTTP status {}: {error}", status.as_u16()));
-        let seal = Seal::read(answer.headers()).map_err(unbelieved)?;
+        let seal = Seal::read(headers(&answer)).map_err(unbelieved)?;
         self.check(&seal, &answer.body).await.map_err(unbelieved)?;
         if status == StatusCode::NO_CONTENT && answer.body.is_empty() {
             return Ok(Reply::Taken(Json::empty()));

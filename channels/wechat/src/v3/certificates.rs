@@ -4,12 +4,12 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use http::Method;
 use metropay_core::channel::CallError;
 use metropay_core::clock::Time;
+use metropay_outbound::Answer;
 
 use super::aead::Aead;
-use super::call::{Client, Raw};
+use super::call::{Client, headers};
 use super::json::Json;
 use super::platform_key::PlatformKey;
 use super::verify::{Seal, Unverified};
@@ -94,19 +94,18 @@ pub(crate) fn listed(body: &Json, aead: &Aead, now: Time) -> Option<Vec<Platform
 }
 
 impl Client {
-    /// Sees to it that an answer can be verified before anything is asked, and that the list does not grow old.
+    /// Sees to it that an answer can be verified before anything is asked.
     ///
     /// # Errors
     /// [`CallError::NotSent`] when there is no key: the call that needs one was not sent.
     pub(super) async fn ready(&self) -> Result<(), CallError> {
         let now = self.clock.now();
-        if self.platform.public.is_some() {
+        if self.platform.any(now) {
             return Ok(());
         }
         let fetches = self.platform.fetches.lock().await;
-        let old = fetches.fetched_at.is_none_or(|at| now.since(at) >= REFRESH_AFTER);
-        if old && let Err(error) = self.fetch(fetches).await {
-            tracing::warn!(%error, "the platform certificates of WeChat Pay could not be fetched");
+        if !self.platform.any(now) {
+            self.renew_or_warn(fetches).await;
         }
         if self.platform.any(now) {
             Ok(())
@@ -114,6 +113,19 @@ impl Client {
             Err(CallError::NotSent(
                 "there is no platform certificate that could verify the answer".to_owned(),
             ))
+        }
+    }
+
+    /// Sees to it that the list does not grow old. Questions do this, and calls that move money do not: they wait for nothing
+    /// that they can do without.
+    pub(super) async fn refresh(&self) {
+        let now = self.clock.now();
+        // Whoever holds the lock is fetching already.
+        if self.platform.public.is_none()
+            && let Ok(fetches) = self.platform.fetches.try_lock()
+            && fetches.fetched_at.is_some_and(|at| now.since(at) >= REFRESH_AFTER)
+        {
+            self.renew_or_warn(fetches).await;
         }
     }
 
@@ -128,21 +140,25 @@ impl Client {
         }
         let fetches = self.platform.fetches.lock().await;
         // Somebody else may have fetched it in the meantime.
-        if self.platform.known(serial, now).is_none()
-            && let Err(error) = self.fetch(fetches).await
-        {
-            tracing::warn!(%error, serial, "the platform certificates of WeChat Pay could not be fetched");
+        if self.platform.known(serial, now).is_none() {
+            self.renew_or_warn(fetches).await;
         }
         self.platform.known(serial, now).ok_or(Unverified::UnknownKey)
     }
 
-    async fn fetch(&self, mut fetches: tokio::sync::MutexGuard<'_, Fetches>) -> Result<(), CallError> {
+    async fn renew_or_warn(&self, fetches: tokio::sync::MutexGuard<'_, Fetches>) {
+        if let Err(error) = self.renew(fetches).await {
+            tracing::warn!(%error, "the platform certificates of WeChat Pay could not be fetched");
+        }
+    }
+
+    async fn renew(&self, mut fetches: tokio::sync::MutexGuard<'_, Fetches>) -> Result<(), CallError> {
         let now = self.clock.now();
         if fetches.tried_at.is_some_and(|at| now.since(at) < BETWEEN) {
             return Err(CallError::NotSent("they were asked for just now".to_owned()));
         }
         fetches.tried_at = Some(now);
-        let answer = self.send(Method::GET, PATH, &[], self.query_timeout).await?;
+        let answer = self.fetch(PATH, self.query_timeout).await?;
         let keys = self.bootstrap(&answer).map_err(|error| maybe(error.to_string()))?;
         self.platform.keep(keys);
         fetches.fetched_at = Some(now);
@@ -151,8 +167,8 @@ impl Client {
 
     /// Reads a list of certificates. The first one can be verified only by what it holds: it is decrypted first, and that only
     /// the owner of the APIv3 key could have encrypted it is its authentication; the signature is checked none the less.
-    fn bootstrap(&self, answer: &Raw) -> Result<Vec<PlatformKey>, Unverified> {
-        let seal = Seal::read(answer.headers())?;
+    fn bootstrap(&self, answer: &Answer) -> Result<Vec<PlatformKey>, Unverified> {
+        let seal = Seal::read(headers(answer))?;
         let now = self.clock.now();
         seal.fresh(now)?;
         let body = Json::read(&answer.body).filter(|_| answer.status == http::StatusCode::OK);

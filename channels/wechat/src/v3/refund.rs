@@ -2,6 +2,7 @@
 
 use metropay_core::channel::{CallError, Hint, RefundStanding, Refunded, Refusal};
 use metropay_core::money::Fen;
+use metropay_outbound::{Answer, Request};
 use percent_encoding::utf8_percent_encode;
 use serde::Serialize;
 
@@ -33,8 +34,8 @@ struct Amount {
 }
 
 impl Wechat {
-    pub(crate) async fn v3_file(&self, back: &Back<'_>) -> Result<Filed, CallError> {
-        let body = RefundBody {
+    fn refund_body<'a>(&'a self, back: &Back<'a>) -> RefundBody<'a> {
+        RefundBody {
             sub_mchid: self.account.sub_mch_id.as_deref(),
             out_trade_no: back.payment.no.as_str(),
             out_refund_no: back.no,
@@ -45,7 +46,25 @@ impl Wechat {
                 total: back.payment.amount,
                 currency: "CNY",
             },
-        };
+        }
+    }
+
+    /// The request that files a refund, signed, for the benchmark.
+    pub(crate) fn v3_refund_request(&self, back: &Back<'_>) -> Result<Request, CallError> {
+        self.v3()?
+            .written(PATH, &self.refund_body(back), self.account.refund_timeout)
+    }
+
+    /// What an answer to a refund says once it is verified, for the benchmark.
+    pub(crate) async fn v3_refund_answer(&self, back: &Back<'_>, answer: Answer) -> Result<RefundStanding, CallError> {
+        match self.v3()?.judge(answer).await? {
+            Reply::Taken(answer) => read_refund(back, &answer),
+            Reply::Failed(failure) => Err(maybe(failure.line())),
+        }
+    }
+
+    pub(crate) async fn v3_file(&self, back: &Back<'_>) -> Result<Filed, CallError> {
+        let body = self.refund_body(back);
         match self.v3()?.post(PATH, &body, self.account.refund_timeout).await? {
             Reply::Taken(answer) => Ok(Filed::Stands(read_refund(back, &answer)?)),
             Reply::Failed(failure) => {
