@@ -285,6 +285,10 @@ async fn refusals_unknown_answers_and_strange_addresses_are_told() {
         |node: &Value| json!({ "alipay_data_dataservice_bill_downloadurl_query_response": node }).to_string();
     let told = answer(unsigned(&success(json!({"bill_download_url": "http://127.0.0.1:1/"})))).await;
     assert!(matches!(told, Err(BillError::Call(_))), "{told:?}");
+    // Nor is one believed that is a success and an error at once.
+    let both = json!({"sub_code": "isv.invalid-app-id", "bill_file_code": "EMPTY_DATA_WITH_BILL_FILE"});
+    let told = answer(unsigned(&success(both))).await;
+    assert!(matches!(told, Err(BillError::Call(_))), "{told:?}");
     let told = answer(unsigned(&failure("40004", "NO_BILL_DATA"))).await;
     assert!(matches!(told, Err(BillError::Call(_))), "{told:?}");
     let told = answer(unsigned(&failure("40002", "isv.invalid-app-id"))).await;
