@@ -1,6 +1,7 @@
 //! The account's statement, `signcustomer` (alipay reference, 6.5).
 
 use metropay_core::channel::{BillError, FundRow};
+use metropay_core::money::Fen;
 
 use super::detail::Sheet;
 use super::summary::Summary;
@@ -67,7 +68,7 @@ impl Sheet for Funds {
     fn row(&mut self, fields: &Fields<'_>) -> Result<FundRow, BillError> {
         let money = |place: usize| {
             let fen = decimal::unsigned(fields.text(place));
-            fen.map(|fen| fen.signed())
+            fen.map(Fen::signed)
                 .ok_or_else(|| unreadable("an amount of a row is none"))
         };
         let (came, went) = (money(self.came)?, money(self.went)?);

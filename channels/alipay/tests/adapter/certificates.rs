@@ -125,101 +125,93 @@ async fn many_answers_at_once_fetch_it_once() {
     assert_eq!(fetched, 1);
 }
 
+/// Asks thrice while the download is answered so: nothing is believed, and a failed fetch is not repeated at once.
+async fn is_never_believed(what: &str, body: &str, sn: &str) {
+    let ground = Ground::with(house().config().0).await;
+    ground.sends(PAY, &signed_next(sn));
+    ground.sends(CERT_DOWNLOAD, body);
+    for _ in 0..2 {
+        let answer = ground.channel.deduct(&deduction()).await;
+        assert!(proves_nothing(&answer), "{what}: {answer:?}");
+    }
+    assert_eq!(ground.called(), [PAY, CERT_DOWNLOAD, PAY], "{what}");
+    ground.clock.advance(Duration::from_secs(10));
+    let answer = ground.channel.deduct(&deduction()).await;
+    assert!(proves_nothing(&answer), "{what}: {answer:?}");
+    assert_eq!(ground.called().len(), 5, "{what}");
+}
+
 #[tokio::test]
 async fn a_certificate_that_is_not_alipays_is_never_believed() {
     let house = house();
     let key = &house.next_key;
-    let (config, _) = house.config();
-    let (authority, middle) = (&house.authority, house.authority.middle.pem());
-    let issued = |wish: &Wish<'_>| authority.issue(wish, key);
-    let (good, sn) = house.next();
-    let bare = good.replace(&middle, "");
-    let (expired, expired_sn) = issued(&Wish {
+    let forged = |what: &'static str, (pem, sn): (String, String), above: &rcgen::Certificate| {
+        let body = handed_out(&format!("{pem}{}", above.pem()), key, &sn);
+        async move { is_never_believed(what, &body, &sn).await }
+    };
+    let ours = |wish: &Wish<'_>| house.authority.issue(wish, key);
+    let expired = Wish {
         years: (2020, 2026),
         ..Wish::of(ALIPAY, 12)
-    });
-    let (early, early_sn) = issued(&Wish {
+    };
+    let early = Wish {
         years: (2027, 2040),
         ..Wish::of(ALIPAY, 13)
-    });
-    let (above, above_sn) = issued(&Wish {
+    };
+    let above = Wish {
         is_authority: true,
         ..Wish::of(ALIPAY, 14)
-    });
-    let (other, other_sn) = house.stranger.issue(&Wish::of(ALIPAY, 15), key);
-    let self_made = params(&Wish::of(ALIPAY, 16)).self_signed(key).unwrap().pem();
-    let own_name = format!("CN={ALIPAY},OU=Certification Authority,O=Sim Financial,C=CN16");
-    let self_made_sn = hex::encode(<md5::Md5 as md5::Digest>::digest(own_name));
+    };
+    let middle = &house.authority.middle;
+    forged("expired", ours(&expired), middle).await;
+    forged("not valid yet", ours(&early), middle).await;
+    forged("an authority", ours(&above), middle).await;
+    let stranger = &house.stranger;
+    forged(
+        "a stranger's",
+        stranger.issue(&Wish::of(ALIPAY, 15), key),
+        &stranger.middle,
+    )
+    .await;
     // Certified under a root of the very bundle, but as the app of some merchant.
-    let (app, app_sn) = house
-        .for_apps
-        .issue(&Wish::of("2088000000000009-2021000000000009", 99), key);
-    let app = format!("{app}{}", house.for_apps.middle.pem());
-    let unsigned = handed_out(&good, key, &sn);
-    let unsigned = format!("{}}}", unsigned.rsplit_once(r#","sign":"#).unwrap().0);
-    let forged = [
-        (
-            "of another name",
-            handed_out(&good, key, &"0".repeat(32)),
-            "0".repeat(32),
-        ),
-        (
-            "expired",
-            handed_out(&format!("{expired}{middle}"), key, &expired_sn),
-            expired_sn.clone(),
-        ),
-        (
-            "not valid yet",
-            handed_out(&format!("{early}{middle}"), key, &early_sn),
-            early_sn.clone(),
-        ),
-        (
-            "an authority",
-            handed_out(&format!("{above}{middle}"), key, &above_sn),
-            above_sn.clone(),
-        ),
-        (
-            "of a stranger's authority",
-            handed_out(&format!("{other}{}", house.stranger.middle.pem()), key, &other_sn),
-            other_sn.clone(),
-        ),
-        (
-            "self-made",
-            handed_out(&self_made, key, &self_made_sn),
-            self_made_sn.clone(),
-        ),
-        ("a merchant's app", handed_out(&app, key, &app_sn), app_sn.clone()),
-        ("signed by nobody", unsigned, sn.clone()),
-        ("signed by somebody", handed_out(&good, &app_key(), &sn), sn.clone()),
-        ("no certificate", handed_out("no certificate", key, &sn), sn.clone()),
-        (
-            "refused",
-            signed(CERT_DOWNLOAD, &failure("40004", "INVALID_PARAMETER")),
-            sn.clone(),
-        ),
-        ("a page", "<html></html>".to_owned(), sn.clone()),
-    ];
-    for (what, body, sn) in forged {
-        let ground = Ground::with(config.clone()).await;
-        ground.sends(PAY, &signed_next(&sn));
-        ground.sends(CERT_DOWNLOAD, &body);
-        for _ in 0..2 {
-            let answer = ground.channel.deduct(&deduction()).await;
-            assert!(proves_nothing(&answer), "{what}: {answer:?}");
-        }
-        assert_eq!(
-            ground.called(),
-            [PAY, CERT_DOWNLOAD, PAY],
-            "{what}: a failed fetch is not repeated at once"
-        );
-        ground.clock.advance(Duration::from_secs(10));
-        let _ = ground.channel.deduct(&deduction()).await;
-        assert_eq!(ground.called().len(), 5, "{what}");
-    }
-    // The authority between need not come along where the configured file holds it.
-    let ground = Ground::with(config).await;
+    let app = Wish::of("2088000000000009-2021000000000009", 99);
+    forged(
+        "a merchant's app",
+        house.for_apps.issue(&app, key),
+        &house.for_apps.middle,
+    )
+    .await;
+    let self_made = params(&Wish::of(ALIPAY, 17)).self_signed(key).unwrap().pem();
+    let name = format!("CN={ALIPAY},OU=Certification Authority,O=Sim Financial,C=CN17");
+    let sn = hex::encode(<md5::Md5 as md5::Digest>::digest(name));
+    forged("self-made", (self_made, sn), middle).await;
+}
+
+#[tokio::test]
+async fn a_download_that_is_not_alipays_is_never_believed() {
+    let house = house();
+    let key = &house.next_key;
+    let (good, sn) = house.next();
+    let other = "0".repeat(32);
+    is_never_believed("of another name", &handed_out(&good, key, &other), &other).await;
+    let whole = handed_out(&good, key, &sn);
+    let unsigned = format!("{}}}", whole.rsplit_once(r#","sign":"#).unwrap().0);
+    is_never_believed("signed by nobody", &unsigned, &sn).await;
+    is_never_believed("signed by somebody", &handed_out(&good, &app_key(), &sn), &sn).await;
+    is_never_believed("no certificate", &handed_out("no certificate", key, &sn), &sn).await;
+    let refused = signed(CERT_DOWNLOAD, &failure("40004", "INVALID_PARAMETER"));
+    is_never_believed("refused", &refused, &sn).await;
+    is_never_believed("a page", "<html></html>", &sn).await;
+}
+
+#[tokio::test]
+async fn the_authority_between_need_not_come_along_where_the_configured_file_holds_it() {
+    let house = house();
+    let (good, sn) = house.next();
+    let bare = good.replace(&house.authority.middle.pem(), "");
+    let ground = Ground::with(house.config().0).await;
     ground.sends(PAY, &signed_next(&sn));
-    ground.sends(CERT_DOWNLOAD, &handed_out(&bare, key, &sn));
+    ground.sends(CERT_DOWNLOAD, &handed_out(&bare, &house.next_key, &sn));
     let answer = ground.channel.deduct(&deduction()).await;
     assert!(is_paid(&answer), "{answer:?}");
 }

@@ -139,8 +139,10 @@ async fn refusals_tell_whether_the_user_or_the_set_up_is_at_fault() {
 async fn nobody_is_told_by_an_answer_that_is_not_alipays() {
     let unsigned = json!({ "alipay_system_oauth_token_response": token() }).to_string();
     let good = signed(TOKEN, &token());
+    let both = with(token(), json!({"code": "10000", "sub_code": "isv.invalid-app-id"}));
     for body in [
         unsigned,
+        json!({ "alipay_system_oauth_token_response": both }).to_string(),
         good.replace("074a1", "074a2"),
         good.replace("alipay_system_oauth_token_response", "alipay_user_info_share_response"),
         signed(TOKEN, &json!({"access_token": "t"})),

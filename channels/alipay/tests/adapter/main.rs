@@ -11,6 +11,7 @@ mod bills;
 mod certificates;
 mod code_pay;
 mod deductions;
+mod faults;
 mod ground;
 mod identity;
 mod notices;
