@@ -174,10 +174,10 @@ async fn not_executed(alipay: &Alipay, said: &Said, order: &Order<'_>) -> Called
     said.tells("out_trade_no", order.no.as_str(), false)?;
     let (class, hint) = said.class();
     let named = said.node.text("out_trade_no").is_some();
-    // A code that was used up may have been used by our own first call.
-    let by_us = said.plain_code() == "PAYMENT_AUTH_CODE_INVALID";
+    // A code that was used up may have been used by our own first call, and a trade that has another payer already may be paid.
+    let of_earlier = ["PAYMENT_AUTH_CODE_INVALID", "TRADE_BUYER_NOT_MATCH"].contains(&said.plain_code().as_str());
     match class {
-        Class::Final if named && !by_us => Ok(Outcome::Refused(said.refusal(hint))),
+        Class::Final if named && !of_earlier => Ok(Outcome::Refused(said.refusal(hint))),
         Class::Final | Class::Setup | Class::State => by_query(alipay, order, class, said.refusal(hint)).await,
         Class::Retry => Ok(Outcome::Pending),
         Class::Unknown => Err(said.doubt()),

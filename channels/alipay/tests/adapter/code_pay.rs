@@ -144,6 +144,14 @@ async fn a_used_code_may_have_been_used_by_our_own_first_call() {
 }
 
 #[tokio::test]
+async fn a_trade_that_has_another_payer_may_be_paid() {
+    let ground = ground().await;
+    ground.says(PAY, &failure("40004", "ACQ.TRADE_BUYER_NOT_MATCH"));
+    ground.says(QUERY, &paid_trade("TRADE_SUCCESS"));
+    assert!(matches!(pay(&*ground.channel).await, Ok(Outcome::Done(_))));
+}
+
+#[tokio::test]
 async fn a_repeat_says_the_same_words() {
     let ground = ground().await;
     ground.answers(PAY, ResponseTemplate::new(502));
