@@ -282,17 +282,30 @@ fn contract(handle: Option<&str>) -> ContractRef {
 
 /// What the gateway's merchant platform handed out, as an operator types it in.
 fn config(handed_out: &Value) -> Value {
-    json!({
+    let mut config = json!({
         "app_id": handed_out["app_id"],
         "seller_id": handed_out["seller_id"],
         "app_private_key": handed_out["app_private_key_pem"],
-        "alipay_public_key": handed_out["alipay_public_key_pem"],
         "gateway_url": handed_out["gateway_url"],
         "sign_scene": handed_out["sign_scene"],
+        "payment_code": true,
+        "identity_scope": "auth_user",
+        "authorize_url": format!("{}/publicAppAuthorize.htm", handed_out["oauth_url"].as_str().unwrap()),
         "pay_timeout_ms": 1000,
         "query_timeout_ms": 1000,
         "refund_timeout_ms": 1000,
-    })
+    });
+    if handed_out["app_cert_pem"].is_string() {
+        config["app_cert"] = handed_out["app_cert_pem"].clone();
+        config["alipay_cert"] = handed_out["alipay_cert_pem"].clone();
+        config["alipay_root_cert"] = handed_out["alipay_root_cert_pem"].clone();
+    } else {
+        config["alipay_public_key"] = handed_out["alipay_public_key_pem"].clone();
+    }
+    if handed_out["encrypt_key"].is_string() {
+        config["encrypt_key"] = handed_out["encrypt_key"].clone();
+    }
+    config
 }
 
 fn build(config: Value, notify_url: &str, clock: Arc<MovedClock>) -> Arc<dyn Channel> {
@@ -940,4 +953,157 @@ async fn a_gateway_that_is_gone_was_sent_nothing() {
     let lonely = build(config, "http://127.0.0.1:1/notify", Arc::clone(&shop.clock));
     let answer = lonely.deduct(&shop.deduction("P1", 450, &signed.handle)).await;
     assert!(matches!(answer, Err(CallError::NotSent(_))), "{answer:?}");
+}
+
+#[tokio::test]
+async fn x_everything_in_certificate_mode_sealed() {
+    use futures::StreamExt;
+    use metropay_core::secret::Secret;
+    let spec = json!({"mode": "certificate", "encrypt_key": "make", "coupon_fen": 30, "merchant_coupon_fen": 20, "fee_rate": 60});
+    let (shop, signed) = Shop::signed(spec).await;
+    let handle = signed.handle.as_str();
+    let Outcome::Done(paid) = shop.channel.deduct(&shop.deduction("P1", 450, handle)).await.unwrap() else {
+        panic!()
+    };
+    assert_eq!((paid.amount, paid.coupon), (money(450), money(50)));
+    shop.news(|news| {
+        matches!(
+            news,
+            News::Payment {
+                standing: Some(Standing::Paid(_)),
+                ..
+            }
+        )
+    })
+    .await;
+    // rotation
+    let app_id = shop.config["app_id"].as_str().unwrap();
+    shop.sim
+        .frame()
+        .open_account(Gateway::Alipay, &json!({"app_id": app_id, "rotate_alipay_cert": true}))
+        .unwrap();
+    let answer = shop.channel.deduct(&shop.deduction("P2", 1000, handle)).await;
+    assert!(matches!(answer, Ok(Outcome::Done(_))), "{answer:?}");
+    let no2 = |news: &News| matches!(news, News::Payment { no, standing: Some(_) } if no.0 == "P2");
+    shop.news(no2).await;
+    // refund
+    let refunded = shop.channel.refund(&shop.refund("P1", 450, "R1", 450)).await;
+    assert!(
+        matches!(&refunded, Ok(Outcome::Done(r)) if r.coupon == money(50)),
+        "{refunded:?}"
+    );
+    // code
+    let shown = shop
+        .post("/alipay/phone/code", &[("user", USER), ("needs_password", "0")])
+        .await
+        .text()
+        .await
+        .unwrap();
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    let code = shown["code"].as_str().unwrap();
+    let question = metropay_core::channel::CodePayQuestion {
+        no: PayNo::from("P3"),
+        at: shop.clock.now(),
+        amount: money(888),
+        body: "水".to_owned(),
+        store: "S1".to_owned(),
+        code: Secret::from(code),
+    };
+    let paid = shop.channel.code_pay().unwrap().pay_by_code(&question).await;
+    assert!(matches!(&paid, Ok(Outcome::Done(_))), "{paid:?}");
+    let again = shop.channel.code_pay().unwrap().pay_by_code(&question).await;
+    assert_eq!(paid, again);
+    // password
+    let shown = shop
+        .post("/alipay/phone/code", &[("user", USER), ("needs_password", "1")])
+        .await
+        .text()
+        .await
+        .unwrap();
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    let code = shown["code"].as_str().unwrap().to_owned();
+    let question = metropay_core::channel::CodePayQuestion {
+        no: PayNo::from("P4"),
+        code: Secret::from(code.as_str()),
+        ..question
+    };
+    let paid = shop.channel.code_pay().unwrap().pay_by_code(&question).await;
+    assert_eq!(paid, Ok(Outcome::Pending));
+    assert_eq!(
+        shop.channel.reverse(&shop.reversal("P4", 888)).await,
+        Ok(Outcome::Done(Reversed::NeverPaid))
+    );
+    // bill of today: move both clocks
+    let today = shop.clock.now().day();
+    let bills = shop.channel.bills().unwrap();
+    assert!(matches!(
+        bills.trades(today).await.map(|_| ()),
+        Err(metropay_core::channel::BillError::NotReady)
+    ));
+    let day = Duration::from_secs(36 * 3600);
+    shop.clock.advance(day);
+    let clock = &shop.sim.frame().clock;
+    clock.set_offset_ms(clock.offset_ms() + 36 * 3600 * 1000);
+    let rows: Vec<_> = bills.trades(today).await.unwrap().collect().await;
+    let rows: Vec<_> = rows.into_iter().collect::<Result<_, _>>().unwrap();
+    for row in &rows {
+        println!("{row:?}");
+    }
+    assert_eq!(rows.len(), 4);
+    let funds: Vec<_> = bills.funds(today).await.unwrap().unwrap().collect().await;
+    let funds: Vec<_> = funds.into_iter().collect::<Result<_, _>>().unwrap();
+    for row in &funds {
+        println!("{row:?}");
+    }
+    shop.fault("alipay.data.dataservice.bill.downloadurl.query", Effect::BillTruncated);
+    let rows: Vec<_> = bills.trades(today).await.unwrap().collect().await;
+    assert!(rows.iter().any(|row| row.is_err()), "{rows:?}");
+    // identity
+    let page = shop
+        .channel
+        .identity()
+        .unwrap()
+        .page("https://m.example.com/back?x=1", "s 1");
+    let html = shop.browser.get(page).send().await.unwrap().text().await.unwrap();
+    assert!(html.contains("phone/authorize"), "{html}");
+    let back = shop
+        .post(
+            "/alipay/phone/authorize",
+            &[
+                ("app_id", app_id),
+                ("scope", "auth_user"),
+                ("redirect_uri", "https%3A%2F%2Fm.example.com%2Fback"),
+                ("state", "s1"),
+                ("agree", "1"),
+                ("user", USER),
+            ],
+        )
+        .await;
+    let location = back.headers()["location"].to_str().unwrap().to_owned();
+    let code = location
+        .split("auth_code=")
+        .nth(1)
+        .unwrap()
+        .split('&')
+        .next()
+        .unwrap()
+        .to_owned();
+    let user = shop
+        .channel
+        .identity()
+        .unwrap()
+        .user(&Secret::from(code.as_str()))
+        .await;
+    println!("{user:?}");
+    assert!(
+        matches!(&user, Ok(Outcome::Done(user)) if user.nickname.is_some()),
+        "{user:?}"
+    );
+    let user = shop
+        .channel
+        .identity()
+        .unwrap()
+        .user(&Secret::from(code.as_str()))
+        .await;
+    assert!(matches!(&user, Ok(Outcome::Refused(_))), "{user:?}");
 }
