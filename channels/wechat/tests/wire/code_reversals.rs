@@ -101,6 +101,21 @@ async fn a_lost_answer_to_the_reversal_of_a_paid_order_still_ends_with_the_money
 }
 
 #[tokio::test]
+async fn a_paid_order_that_is_closed_afterwards_contradicts_itself_and_proves_nothing() {
+    for state in ["CLOSED", "PAYERROR"] {
+        let scene = shop().await;
+        scene.answers_once(QUERY, taken(PAID)).await;
+        scene.answers(QUERY, order(state)).await;
+        scene.answers(REVERSE, reversed()).await;
+        assert_eq!(
+            scene.channel.reverse(&code_reversal()).await,
+            Ok(Outcome::Pending),
+            "{state}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn what_is_not_settled_is_called_again() {
     for answer in [
         vector("C28", "wire").to_owned(),
