@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 .DEFAULT_GOAL := help
-.PHONY: help run demo test foreign check fmt deny fuzz regen
+.PHONY: help run demo test foreign check fmt deny fuzz regen new-channel
 
 help: ## lists these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -40,5 +40,9 @@ deny: ## licences, sources and bans of what is linked (advisories need a network
 fuzz: ## fuzzes every parser for `seconds` each (60) and keeps what reaches something new
 	fuzz/run.sh $(or $(seconds),60) $(target)
 
-regen: ## rewrites what is generated from the code (line counts of docs/architecture.md)
+regen: ## rewrites what is generated from the code (line counts of docs/architecture.md, the duties of channels)
 	METROPAY_REGEN=1 $(CARGO) test -p metropay-tests --test tidy
+	METROPAY_REGEN=1 $(CARGO) test -p metropay-channel-kit --test duties
+
+new-channel: ## makes a new channel from the template: make new-channel name=foo (docs/add-a-channel.md)
+	@$(CARGO) run -q -p metropay-channel-kit --bin new-channel -- $(name)

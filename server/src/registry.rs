@@ -12,4 +12,5 @@ pub fn channels() -> ChannelRegistry {
         .with(WechatFactory::new(OutboundSettings::default()))
         .with(AlipayFactory::new(OutboundSettings::default()))
         .with(UnionpayFactory::new(OutboundSettings::default()))
+        .with(metropay_channel_ecny::EcnyFactory::new(OutboundSettings::default()))
 }

@@ -5,16 +5,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The rooms: folder, what it is, and which rooms of ours it may know (tests aside).
-const HOUSE: &[(&str, &str, &[&str])] = &[
+/// The rooms that are no channels: folder, what it is, and which rooms of ours it may know (tests aside).
+const ROOMS: &[(&str, &str, &[&str])] = &[
     ("core", "the engine: words, contracts, flows, tables", &[]),
     ("migrations", "the schema's history", &[]),
     ("channels/simulator", "the three gateways, code of their own", &[]),
     ("outbound", "the one way out by HTTP", &["core"]),
     ("web", "fittings of our own doors", &["core"]),
-    ("channels/wechat", "WeChat Pay adapter", &["core", "outbound"]),
-    ("channels/alipay", "Alipay adapter", &["core", "outbound"]),
-    ("channels/unionpay", "UnionPay adapter", &["core", "outbound"]),
+    (
+        "channels/kit",
+        "what a channel must be: the suite, a gateway's memory",
+        &["core"],
+    ),
+    (
+        "channels/kit/template",
+        "a channel that is not written yet",
+        CHANNEL_KNOWS,
+    ),
     ("payment-api", "HTTP: tills, the App, notifications", &["core", "web"]),
     (
         "server",
@@ -25,9 +32,6 @@ const HOUSE: &[(&str, &str, &[&str])] = &[
             "channels/simulator",
             "outbound",
             "web",
-            "channels/wechat",
-            "channels/alipay",
-            "channels/unionpay",
             "payment-api",
         ],
     ),
@@ -42,6 +46,66 @@ const HOUSE: &[(&str, &str, &[&str])] = &[
         &["core", "web", "channels/wechat", "channels/alipay", "channels/unionpay"],
     ),
 ];
+
+/// What an adapter may know. Each folder beneath `channels` that is not a room of its own is one: a new channel needs no line
+/// here.
+const CHANNEL_KNOWS: &[&str] = &["core", "outbound"];
+
+struct Room {
+    folder: String,
+    what: String,
+    knows: Vec<String>,
+}
+
+/// The house: the rooms above, and the channels where the first of them would stand.
+fn house() -> Vec<Room> {
+    let own = |all: &[&str]| all.iter().map(|room| (*room).to_owned()).collect::<Vec<String>>();
+    let channels = channels();
+    let mut house = Vec::new();
+    for (folder, what, knows) in ROOMS {
+        let mut knows = own(knows);
+        if *folder == "server" {
+            knows.extend(channels.iter().cloned());
+        }
+        house.push(Room {
+            folder: (*folder).to_owned(),
+            what: (*what).to_owned(),
+            knows,
+        });
+        if *folder == "channels/kit/template" {
+            house.extend(channels.iter().map(|folder| Room {
+                folder: folder.clone(),
+                what: described(folder),
+                knows: own(CHANNEL_KNOWS),
+            }));
+        }
+    }
+    house
+}
+
+/// The folders of the adapters.
+fn channels() -> Vec<String> {
+    let folders = fs::read_dir(root().join("channels")).expect("there are channels");
+    let named = folders
+        .flatten()
+        .filter(|entry| entry.path().join("Cargo.toml").exists());
+    let mut named: Vec<String> = named
+        .map(|entry| format!("channels/{}", entry.file_name().to_string_lossy()))
+        .filter(|folder| !ROOMS.iter().any(|(room, ..)| room == folder))
+        .collect();
+    named.sort();
+    named
+}
+
+/// What a crate's manifest says that it is.
+fn described(folder: &str) -> String {
+    let manifest = read(&root().join(folder).join("Cargo.toml"));
+    let line = manifest.lines().find_map(|line| line.strip_prefix("description = "));
+    line.unwrap_or_default()
+        .trim_matches('"')
+        .trim_end_matches('.')
+        .to_owned()
+}
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -90,14 +154,15 @@ fn package(folder: &str) -> String {
 
 #[test]
 fn every_room_knows_only_the_rooms_beneath_it() {
-    let packages: BTreeMap<String, &str> = HOUSE.iter().map(|(folder, ..)| (package(folder), *folder)).collect();
-    for (folder, _, allowed) in HOUSE {
+    let house = house();
+    let packages: BTreeMap<String, &String> = house.iter().map(|room| (package(&room.folder), &room.folder)).collect();
+    for Room { folder, knows, .. } in &house {
         for name in dependencies(folder) {
             let room = packages
                 .get(&name)
                 .unwrap_or_else(|| panic!("{name} is not in the plan of the house"));
             assert!(
-                allowed.contains(room),
+                knows.contains(room),
                 "{folder} must not know {room}. Move what it needs down, or ask through a contract in core."
             );
         }
@@ -112,9 +177,10 @@ fn every_crate_of_the_workspace_is_in_the_plan() {
         .nth(1)
         .and_then(|rest| rest.split(']').next())
         .unwrap_or_default();
+    let house = house();
     for member in members.split('"').skip(1).step_by(2) {
         assert!(
-            HOUSE.iter().any(|(folder, ..)| *folder == member),
+            house.iter().any(|room| room.folder == member),
             "{member} has no place in tests/tests/tidy.rs"
         );
     }
@@ -122,8 +188,8 @@ fn every_crate_of_the_workspace_is_in_the_plan() {
 
 #[test]
 fn sql_stands_in_the_tables_room_and_in_the_migrations_only() {
-    for (folder, ..) in HOUSE {
-        for path in sources(&root().join(folder).join("src")) {
+    for Room { folder, .. } in house() {
+        for path in sources(&root().join(&folder).join("src")) {
             let shown = path
                 .strip_prefix(root())
                 .expect("a source of ours")
@@ -171,8 +237,8 @@ fn words_know_no_flow_and_contracts_know_no_flow() {
 
 #[test]
 fn every_file_says_what_it_is() {
-    for (folder, ..) in HOUSE {
-        for path in sources(&root().join(folder).join("src")) {
+    for Room { folder, .. } in house() {
+        for path in sources(&root().join(&folder).join("src")) {
             if path.ends_with("tests.rs") {
                 continue;
             }
@@ -204,6 +270,8 @@ fn every_decision_is_short_and_no_link_of_the_documentation_is_dead() {
         "README.zh-CN.md",
         "CONTRIBUTING.md",
         "docs/architecture.md",
+        "docs/add-a-channel.md",
+        "docs/channel-duties.md",
     ] {
         let page = root().join(page);
         for link in read(&page)
@@ -222,6 +290,37 @@ fn every_decision_is_short_and_no_link_of_the_documentation_is_dead() {
                 page.display()
             );
         }
+    }
+}
+
+#[test]
+fn every_linked_channel_is_played_by_the_conformance_suite() {
+    let registry = read(&root().join("server/src/registry.rs"));
+    let linked = |folder: &String| registry.contains(&package(folder).replace('-', "_"));
+    let all = channels();
+    let linked: Vec<&String> = all.iter().filter(|folder| linked(folder)).collect();
+    let lines = registry.matches(".with(").count();
+    assert_eq!(
+        linked.len(),
+        lines,
+        "server/src/registry.rs links {lines} channels, of which {linked:?} stand beneath channels/"
+    );
+    for folder in linked {
+        let test = root().join(folder).join("tests/conformance.rs");
+        let text = fs::read_to_string(&test).unwrap_or_default();
+        assert!(
+            text.contains("conformance(") && text.contains("assert_holds()"),
+            "{folder} is linked, and {} does not play it. See docs/add-a-channel.md.",
+            test.display()
+        );
+        let marks = sources(&root().join(folder))
+            .iter()
+            .filter(|path| read(path).contains("FILL IN:"))
+            .count();
+        assert_eq!(
+            marks, 0,
+            "{folder} is linked, and {marks} of its files are still to be filled in"
+        );
     }
 }
 
@@ -249,19 +348,19 @@ fn the_plan_in_the_documentation_is_the_house_as_it_is() {
     let (before, rest) = text.split_once(BEGIN).expect("the page has a place for the house");
     let (shown, after) = rest.split_once(END).expect("the page has a place for the house");
     if std::env::var_os("METROPAY_REGEN").is_some() {
-        let mut house = String::from("| room | what it is | knows | lines |\n|---|---|---|---:|\n");
-        for (folder, what, knows) in HOUSE {
+        let mut plan = String::from("| room | what it is | knows | lines |\n|---|---|---|---:|\n");
+        for Room { folder, what, knows } in house() {
             let knows = if knows.is_empty() {
                 "–".to_owned()
             } else {
                 knows.join(", ")
             };
-            house.push_str(&format!("| `{folder}/` | {what} | {knows} | {} |\n", lines(folder)));
+            plan.push_str(&format!("| `{folder}/` | {what} | {knows} | {} |\n", lines(&folder)));
         }
-        fs::write(&page, format!("{before}{BEGIN}{house}{END}{after}")).expect("the page can be written");
+        fs::write(&page, format!("{before}{BEGIN}{plan}{END}{after}")).expect("the page can be written");
         return;
     }
-    for (folder, ..) in HOUSE {
+    for Room { folder, .. } in house() {
         let row = shown.lines().find(|line| line.starts_with(&format!("| `{folder}/` |")));
         let row = row.unwrap_or_else(|| panic!("{folder} is missing in docs/architecture.md; mend with: make regen"));
         let said: usize = row
@@ -270,7 +369,7 @@ fn the_plan_in_the_documentation_is_the_house_as_it_is() {
             .next()
             .and_then(|n| n.parse().ok())
             .unwrap_or(0);
-        let is = lines(folder);
+        let is = lines(&folder);
         // A page need not follow every commit; a tenth off is a lie.
         assert!(
             said.abs_diff(is) * 10 <= is,

@@ -6,11 +6,13 @@
 mod row;
 
 use std::io::{BufRead, BufReader, Cursor, Read, Seek};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use flate2::read::ZlibDecoder;
+use futures::StreamExt;
 use metropay_core::channel::{BillError, BillRow, Bills, FundRow, Rows, read_rows};
 use metropay_core::clock::Day;
 use zip::ZipArchive;
@@ -23,6 +25,8 @@ use crate::form::Fields;
 const ARCHIVE_MAX: u64 = 16 << 20;
 /// What a file in it may be at most.
 const FILE_MAX: u64 = 2 << 30;
+/// How long after a day "no such file" means that nothing happened on it: nine hours longer than files take.
+const EMPTY_AFTER: Duration = Duration::from_secs(18 * 3_600);
 /// A line longer than this is none.
 const LINE_MAX: u64 = 4_096;
 
@@ -30,7 +34,9 @@ const LINE_MAX: u64 = 4_096;
 impl Bills for Unionpay {
     /// The rows of UnionPay's clearing day, which begins at 23:00 of the day before (UnionPay reference, 5.1).
     async fn trades(&self, day: Day) -> Result<Rows<BillRow>, BillError> {
-        let answer = self.fetch(day).await?;
+        let Some(answer) = self.fetch(day).await? else {
+            return Ok(futures::stream::empty().boxed());
+        };
         let archive = archive(&answer)?;
         Ok(read_rows(move |hand_over| read(Cursor::new(archive), day, hand_over)))
     }
@@ -42,7 +48,7 @@ impl Bills for Unionpay {
 }
 
 impl Unionpay {
-    async fn fetch(&self, day: Day) -> Result<Answer, BillError> {
+    async fn fetch(&self, day: Day) -> Result<Option<Answer>, BillError> {
         let date = day.to_string();
         let mut fields = Fields::new();
         for (name, value) in [
@@ -66,8 +72,10 @@ impl Unionpay {
             .ask_at(&self.account.file_url, fields, self.account.patience.file)
             .await?;
         match answer.code() {
-            "00" => Ok(answer),
-            "98" => Err(BillError::NotReady),
+            "00" => Ok(Some(answer)),
+            // The same word for "not yet" and for "nothing happened": files are made by 09:00 (UnionPay reference, 6.1).
+            "98" if self.setting.clock.now() < day.end().plus(EMPTY_AFTER) => Err(BillError::NotReady),
+            "98" => Ok(None),
             "03" | "04" | "05" | "06" | "37" | "99" => Err(BillError::Call(answer.useless())),
             code => Err(BillError::Refused(format!("{code} {}", answer.text()))),
         }

@@ -64,7 +64,11 @@ impl Unionpay {
         match self.find(order).await {
             Ok(Found::Done(_) | Found::Running | Found::Unclear(_)) => Ok(Outcome::Pending),
             Ok(Found::Absent | Found::Failed(_)) => Ok(Outcome::Refused(why)),
-            Err(CallError::NotSent(_) | CallError::MaybeDone(_)) => Ok(Outcome::Refused(why)),
+            // Whether the order is there nobody knows now.
+            Err(CallError::NotSent(lack) | CallError::MaybeDone(lack)) => Err(CallError::MaybeDone(format!(
+                "refused with {} and not found out: {lack}",
+                why.code
+            ))),
         }
     }
 }

@@ -1,0 +1,90 @@
+//! The configuration of an account, as operators enter it, and what it is once it was checked.
+
+use std::time::Duration;
+
+use metropay_core::channel::ConfigError;
+use metropay_core::secret::Secret;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use url::Url;
+
+use crate::sign::Keys;
+
+/// The configuration of an account.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "数字人民币（样例协议）", description = "自定义的样例协议，并非正式接口")]
+pub struct EcnyConfig {
+    /// The merchant's number at the channel.
+    #[schemars(title = "商户号")]
+    pub merchant_no: String,
+    /// Signs our requests: Ed25519, PKCS#8, PEM.
+    #[schemars(title = "商户私钥", description = "Ed25519，PKCS#8，PEM")]
+    pub private_key: Secret,
+    /// Verifies answers and notifications: Ed25519, 32 bytes as Base64.
+    #[schemars(title = "平台公钥", description = "Ed25519，32 字节的 Base64")]
+    pub channel_public_key: String,
+    /// Where the gateway is.
+    #[schemars(title = "网关地址")]
+    pub base_url: String,
+    /// How long one call may take, in milliseconds.
+    #[serde(default = "timeout_ms")]
+    #[schemars(title = "请求超时（毫秒）", range(min = 100, max = 60000))]
+    pub timeout_ms: u32,
+    /// How long fetching a bill may take, in milliseconds.
+    #[serde(default = "bill_timeout_ms")]
+    #[schemars(title = "下载账单超时（毫秒）", range(min = 100, max = 3600000))]
+    pub bill_timeout_ms: u32,
+}
+
+fn bill_timeout_ms() -> u32 {
+    600_000
+}
+
+fn timeout_ms() -> u32 {
+    5_000
+}
+
+/// A configuration that was checked.
+pub(crate) struct Account {
+    pub(crate) merchant_no: String,
+    pub(crate) keys: Keys,
+    /// Without a slash at the end.
+    pub(crate) base_url: String,
+    pub(crate) timeout: Duration,
+    pub(crate) bill_timeout: Duration,
+}
+
+impl EcnyConfig {
+    /// Checks everything that can be checked without asking the channel.
+    pub(crate) fn check(self) -> Result<Account, ConfigError> {
+        let plain = !self.merchant_no.is_empty() && self.merchant_no.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        if !plain || self.merchant_no.len() > 32 {
+            return Err(wrong("merchant_no", "must be 1 to 32 letters and digits"));
+        }
+        let base = Url::parse(&self.base_url).map_err(|_| wrong("base_url", "must be an address"))?;
+        if !matches!(base.scheme(), "http" | "https") || base.query().is_some() {
+            return Err(wrong("base_url", "must be an http(s) address without query"));
+        }
+        if !(100..=60_000).contains(&self.timeout_ms) {
+            return Err(wrong("timeout_ms", "must lie between 100 and 60000"));
+        }
+        if !(100..=3_600_000).contains(&self.bill_timeout_ms) {
+            return Err(wrong("bill_timeout_ms", "must lie between 100 and 3600000"));
+        }
+        Ok(Account {
+            keys: Keys::parse(&self.private_key, &self.channel_public_key)?,
+            merchant_no: self.merchant_no,
+            base_url: self.base_url.trim_end_matches('/').to_owned(),
+            timeout: Duration::from_millis(u64::from(self.timeout_ms)),
+            bill_timeout: Duration::from_millis(u64::from(self.bill_timeout_ms)),
+        })
+    }
+}
+
+pub(crate) fn wrong(field: &str, reason: &str) -> ConfigError {
+    ConfigError {
+        field: field.to_owned(),
+        reason: reason.to_owned(),
+    }
+}
