@@ -39,13 +39,16 @@ use crate::random::Random;
 
 mod bill;
 mod code_pay;
+pub mod health;
 mod identity;
 mod registry;
+mod watched;
 
 pub use bill::{BillError, BillRow, BillRowKind, BillRowState, Bills, FundRow, Rows, read_rows};
 pub use code_pay::{CodePay, CodePayQuestion};
 pub use identity::{ChannelUser, Identity};
 pub use registry::{ChannelRegistry, ChannelSummary, RegistryError};
+pub(crate) use watched::Watched;
 
 /// What became of a call that reached the channel and was understood.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use moka::future::Cache;
 
-use crate::channel::{Channel, ChannelRegistry, ChannelSummary, Setting};
+use crate::channel::health::Health;
+use crate::channel::{Channel, ChannelRegistry, ChannelSummary, Setting, Watched};
 use crate::clock::Clock;
 use crate::id::{AccountId, ChannelId};
 use crate::limit;
@@ -78,6 +79,7 @@ pub struct Parts {
 pub struct Engine {
     pub(crate) parts: Parts,
     adapters: Cache<(AccountId, i32), Arc<dyn Channel>>,
+    health: Arc<Health>,
 }
 
 /// Adapters that are kept built.
@@ -97,7 +99,13 @@ impl Engine {
         Self {
             parts,
             adapters: Cache::new(ADAPTERS_MAX),
+            health: Arc::default(),
         }
+    }
+
+    /// How the channel accounts are doing.
+    pub fn health(&self) -> &Health {
+        &self.health
     }
 
     /// Whether the database answers: for readiness.
@@ -128,6 +136,13 @@ impl Engine {
             .channels
             .build(&account.channel, config, self.setting(account))
             .map_err(Problem::fault)?;
+        let adapter: Arc<dyn Channel> = Arc::new(Watched {
+            inner: adapter,
+            account: account.account_id.clone(),
+            channel: account.channel.clone(),
+            health: Arc::clone(&self.health),
+            clock: Arc::clone(&self.clock),
+        });
         self.adapters.insert(key, Arc::clone(&adapter)).await;
         Ok(adapter)
     }

@@ -48,6 +48,17 @@ pub const EVENT_KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// How long a long-poll waits at most.
 pub const LONG_POLL_MAX: Duration = Duration::from_secs(25);
 
+/// Calls to a channel account in a minute from which on its breaker judges.
+pub const BREAKER_CALLS_MIN: u64 = 20;
+/// From which share of them without an answer on, in thousandths, new payments are kept away.
+pub const BREAKER_LOST_PERMILLE: u32 = 800;
+/// For how long, before one may try.
+pub const BREAKER_OPEN_FOR: Duration = Duration::from_secs(10);
+/// How long a try has before the next.
+pub const BREAKER_TRY_EVERY: Duration = Duration::from_secs(5);
+/// Channel accounts whose health is kept; beyond it those that were not called for long are forgotten.
+pub const HEALTH_ACCOUNTS_MAX: usize = 10_000;
+
 /// Rows of a list at most.
 pub const PAGE_MAX: u64 = 100;
 /// Days of one search at most.

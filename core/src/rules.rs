@@ -5,6 +5,7 @@
 
 use serde::Serialize;
 
+use crate::channel::health::{Breaker, WayHealth};
 use crate::code::form::{CodeForm, Recognised};
 use crate::id::{AccountId, ChannelId, MandateId, MchId, StoreId};
 use crate::money::Fen;
@@ -19,6 +20,8 @@ pub struct Way {
     pub account: AccountId,
     /// The user's mandate.
     pub mandate: MandateId,
+    /// How the account is doing.
+    pub health: WayHealth,
 }
 
 /// What a route rule is asked.
@@ -121,8 +124,13 @@ impl Rules for BuiltinRules {
         let way = match (&question.chosen, &question.preferred) {
             // Who chose a channel for this very code is never charged through another.
             (Some(chosen), _) => on(chosen),
-            (None, Some(preferred)) => on(preferred).or(question.ways.first()),
-            (None, None) => question.ways.first(),
+            (None, preferred) => {
+                let liked = preferred.as_ref().and_then(on);
+                let mut in_order = liked.into_iter().chain(&question.ways);
+                // What the user likes best, unless its channel answers nothing and another's does.
+                let well = in_order.clone().find(|way| way.health.breaker != Breaker::Open);
+                well.or_else(|| in_order.next())
+            }
         };
         Ok(Ruled {
             answer: way.map(|way| way.mandate.clone()),
@@ -159,6 +167,11 @@ mod tests {
             channel: (*channel).into(),
             account: "a".into(),
             mandate: MandateId(format!("on-{channel}")),
+            health: WayHealth {
+                breaker: Breaker::Closed,
+                answered_permille: None,
+                latency_ms: None,
+            },
         });
         RouteQuestion {
             mch_id: "m".into(),
@@ -189,5 +202,21 @@ mod tests {
         assert_eq!(routed(None, Some("unionpay"), &both).as_deref(), Some("on-wechat"));
         assert_eq!(routed(Some("unionpay"), None, &both), None);
         assert_eq!(routed(None, None, &[]), None);
+    }
+
+    #[test]
+    fn a_channel_that_answers_nothing_is_gone_around_unless_the_user_chose_it() {
+        let rules = BuiltinRules::new(CodeForm::new("77", CodeType::Online).unwrap());
+        let routed = |chosen, preferred, silent: &[usize]| {
+            let mut question = question(chosen, preferred, &["wechat", "alipay"]);
+            for way in silent {
+                question.ways[*way].health.breaker = Breaker::Open;
+            }
+            rules.route(&question).unwrap().answer.map(|id| id.0)
+        };
+        assert_eq!(routed(None, None, &[0]).as_deref(), Some("on-alipay"));
+        assert_eq!(routed(None, Some("wechat"), &[0]).as_deref(), Some("on-alipay"));
+        assert_eq!(routed(Some("wechat"), None, &[0]).as_deref(), Some("on-wechat"));
+        assert_eq!(routed(None, Some("alipay"), &[0, 1]).as_deref(), Some("on-alipay"));
     }
 }

@@ -15,6 +15,8 @@ pub struct Words {
     pub deduct: &'static str,
     /// The question about a deduction.
     pub query: &'static str,
+    /// The payment by the channel's own payment code.
+    pub code_pay: &'static str,
     /// The calls that undo a deduction, the usual one first.
     pub undo: &'static [&'static str],
     /// The refund.
@@ -34,6 +36,7 @@ pub const WECHAT: Words = Words {
     pay_type: "CT_WECHAT",
     deduct: "pappayapply",
     query: "paporderquery",
+    code_pay: "micropay",
     undo: &["closeorder", "refund"],
     refund: "refund",
     refund_query: "refundquery",
@@ -48,6 +51,7 @@ pub const ALIPAY: Words = Words {
     pay_type: "CT_ALIPAY",
     deduct: "alipay.trade.pay",
     query: "alipay.trade.query",
+    code_pay: "alipay.trade.pay",
     undo: &["alipay.trade.cancel"],
     refund: "alipay.trade.refund",
     refund_query: "alipay.trade.fastpay.refund.query",
@@ -62,6 +66,7 @@ pub const UNIONPAY: Words = Words {
     pay_type: "CT_UNION",
     deduct: "01",
     query: "00",
+    code_pay: "01",
     undo: &["99", "31"],
     refund: "04",
     refund_query: "00",

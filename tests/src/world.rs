@@ -403,6 +403,24 @@ impl World {
         self.till().call("applypay", &Self::order(no, &digits, fen)).await
     }
 
+    /// The payment code in a shopper's App of this channel; he may have to type his password for it.
+    ///
+    /// # Errors
+    /// When the gateway shows none.
+    pub async fn shown_by(&self, shopper: &str, channel: &Words, needs_password: bool) -> Result<String> {
+        let url = self.frame().public_url.clone();
+        Phone::new(shopper).show_code(&url, channel.id, needs_password).await
+    }
+
+    /// The shopper types his password for what a till wants with this code.
+    ///
+    /// # Errors
+    /// When nothing waits for it.
+    pub async fn typed(&self, channel: &Words, code: &str) -> Result<()> {
+        let url = self.frame().public_url.clone();
+        Phone::new("shopper").type_password(&url, channel.id, code).await
+    }
+
     /// Asks how an order stands.
     ///
     /// # Errors

@@ -40,6 +40,11 @@ const ROOMS: &[(&str, &str, &[&str])] = &[
         "stories, faults, bad input, tidy",
         &["core", "server", "channels/simulator"],
     ),
+    (
+        "fuzz",
+        "every parser of input from outside, and the inputs worth keeping",
+        &["core", "web", "channels/wechat", "channels/alipay", "channels/unionpay"],
+    ),
 ];
 
 /// What an adapter may know. Each folder beneath `channels` that is not a room of its own is one: a new channel needs no line

@@ -8,10 +8,10 @@ use metropay_core::channel::{
 use serde::Serialize;
 
 use crate::Alipay;
-use crate::call::{Said, after, unknown};
 use crate::codes::{Class, Method};
 use crate::config::SignChannel;
 use crate::query::time;
+use crate::said::{Said, after, unknown};
 use crate::sign::encoded;
 
 /// Wakes Alipay's App on its signing page.
@@ -76,10 +76,9 @@ pub(crate) fn page(alipay: &Alipay, question: &SignQuestion) -> Called<SignPage>
         },
         external_logon_id: &question.display,
     };
-    let (notify_url, return_url) = (Some(alipay.notify_url.as_str()), Some(question.return_url.as_str()));
     let link = alipay
         .gateway
-        .request(Method::PageSign, &biz, notify_url, return_url)?
+        .page(Method::PageSign, &biz, &alipay.notify_url, &question.return_url)?
         .link();
     Ok(Outcome::Done(match channel {
         SignChannel::AlipayApp => SignPage::Redirect {

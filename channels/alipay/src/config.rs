@@ -1,13 +1,17 @@
 //! An account's configuration, as an operator fills it in.
 
-use std::time::Duration;
+mod check;
+mod terms;
 
-use metropay_core::channel::ConfigError;
-use metropay_core::secret::Secret;
+use metropay_core::secret::{self, Secret};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
-/// One app of a merchant at Alipay, in public-key mode (alipay reference, 1 and 3).
+pub(crate) use check::wrong;
+pub(crate) use terms::{Terms, Timeouts};
+
+/// One app of a merchant at Alipay (alipay reference, 1 and 3). It works either with public keys or with certificates, as
+/// the app does at the open platform: `alipay_public_key` is filled in, or the three certificates are.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "支付宝")]
@@ -28,12 +32,62 @@ pub struct AlipayConfig {
         description = "RSA2（至少 2048 位），PKCS#8 或 PKCS#1，PEM 或去掉首尾行的 Base64 均可。"
     )]
     pub app_private_key: Secret,
-    /// Verifies answers and notices. Not the application public key.
+    /// Verifies answers and notices in public-key mode. Not the application public key.
+    #[serde(default, deserialize_with = "filled")]
     #[schemars(
-        title = "支付宝公钥",
-        description = "在开放平台上传应用公钥之后，由支付宝给出的“支付宝公钥”。不是“应用公钥”。"
+        title = "支付宝公钥（公钥模式）",
+        description = "在开放平台上传应用公钥之后，由支付宝给出的“支付宝公钥”。不是“应用公钥”。证书模式下留空。"
     )]
-    pub alipay_public_key: String,
+    pub alipay_public_key: Option<String>,
+    /// The certificate of the app's own key, in certificate mode.
+    #[serde(default, deserialize_with = "filled")]
+    #[schemars(
+        title = "应用公钥证书（证书模式）",
+        description = "appCertPublicKey_<AppID>.crt 的内容（PEM）。"
+    )]
+    pub app_cert: Option<String>,
+    /// Alipay's certificate, in certificate mode: leaf first, further certificates after it.
+    #[serde(default, deserialize_with = "filled")]
+    #[schemars(
+        title = "支付宝公钥证书（证书模式）",
+        description = "alipayCertPublicKey_RSA2.crt 的内容（PEM）。支付宝更换证书后，新证书会自动下载并以根证书验证。"
+    )]
+    pub alipay_cert: Option<String>,
+    /// The bundle of root certificates, in certificate mode.
+    #[serde(default, deserialize_with = "filled")]
+    #[schemars(
+        title = "支付宝根证书（证书模式）",
+        description = "alipayRootCert.crt 的内容（PEM，含多个证书，原样粘贴）。"
+    )]
+    pub alipay_root_cert: Option<String>,
+    /// The key of the content encryption, where the app has it switched on.
+    #[serde(default, deserialize_with = "secret::optional")]
+    #[schemars(
+        title = "接口内容加密密钥",
+        description = "AES 密钥，24 个 Base64 字符。仅在开放平台为该应用开启了接口内容加密时填写。"
+    )]
+    pub encrypt_key: Option<Secret>,
+    /// The merchant's authorisation of a service provider's app.
+    #[serde(default, deserialize_with = "secret::optional")]
+    #[schemars(
+        title = "应用授权令牌（服务商）",
+        description = "app_auth_token。仅服务商代商户调用时填写，此时 AppID 与密钥为服务商应用的。"
+    )]
+    pub app_auth_token: Option<Secret>,
+    /// The merchant's app that authorised the service provider's.
+    #[serde(default, deserialize_with = "filled")]
+    #[schemars(
+        title = "授权方 AppID（服务商）",
+        description = "auth_app_id，授权商户的应用编号。填写应用授权令牌时必填，用于核对通知。"
+    )]
+    pub auth_app_id: Option<String>,
+    /// The service provider's own PID, for rebates.
+    #[serde(default, deserialize_with = "filled")]
+    #[schemars(
+        title = "服务商 PID（服务商）",
+        description = "sys_service_provider_id，2088 开头的 16 位数字，用于返佣。"
+    )]
+    pub service_provider_id: Option<String>,
     /// Where calls go.
     #[serde(default = "production")]
     #[schemars(title = "网关地址", description = "默认为支付宝正式环境。")]
@@ -62,6 +116,31 @@ pub struct AlipayConfig {
         description = "ALIPAYAPP：从 App 跳转到支付宝签约；QRCODE：打开或扫描签约网页；QRCODEORSMS：网页签约，可改用短信。"
     )]
     pub sign_channel: SignChannel,
+    /// Whether the account may be paid by the payment code in the user's Alipay.
+    #[serde(default)]
+    #[schemars(
+        title = "受理付款码",
+        description = "商户已签约当面付，收银台可扫用户的支付宝付款码收款。"
+    )]
+    pub payment_code: bool,
+    /// The sales product of payments by payment code.
+    #[serde(default = "payment_code_product")]
+    #[schemars(
+        title = "付款码产品码",
+        description = "product_code，当面付为 FACE_TO_FACE_PAYMENT。"
+    )]
+    pub payment_code_product: String,
+    /// What the user is asked to let us know of him.
+    #[serde(default)]
+    #[schemars(
+        title = "用户授权范围",
+        description = "off：不使用；auth_base：静默获取用户标识；auth_user：另取昵称，需用户同意。"
+    )]
+    pub identity_scope: IdentityScope,
+    /// The page on which he is asked.
+    #[serde(default = "authorize_url")]
+    #[schemars(title = "用户授权页地址", description = "默认为支付宝正式环境。")]
+    pub authorize_url: String,
     /// How long a deduction may take, in milliseconds.
     #[serde(default = "pay_timeout_ms")]
     #[schemars(title = "扣款超时（毫秒）", range(min = 1000, max = 60000))]
@@ -102,10 +181,25 @@ impl SignChannel {
     }
 }
 
+/// What a user is asked to let us know (alipay reference, 7).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+pub enum IdentityScope {
+    /// Nobody is asked.
+    #[default]
+    #[serde(rename = "off")]
+    Off,
+    /// Who he is.
+    #[serde(rename = "auth_base")]
+    Base,
+    /// Who he is and what he calls himself.
+    #[serde(rename = "auth_user")]
+    User,
+}
+
 /// A text that a form may leave empty.
 fn filled<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     let text = Option::<String>::deserialize(deserializer)?;
-    Ok(text.filter(|text| !text.is_empty()))
+    Ok(text.filter(|text| !text.trim().is_empty()))
 }
 
 fn production() -> String {
@@ -120,6 +214,14 @@ fn personal_product_code() -> String {
     "GENERAL_WITHHOLDING_P".to_owned()
 }
 
+fn payment_code_product() -> String {
+    "FACE_TO_FACE_PAYMENT".to_owned()
+}
+
+fn authorize_url() -> String {
+    "https://openauth.alipay.com/oauth2/publicAppAuthorize.htm".to_owned()
+}
+
 fn pay_timeout_ms() -> u32 {
     10_000
 }
@@ -130,148 +232,4 @@ fn query_timeout_ms() -> u32 {
 
 fn refund_timeout_ms() -> u32 {
     15_000
-}
-
-impl AlipayConfig {
-    /// Checks everything but the keys, which are checked where they are parsed.
-    ///
-    /// # Errors
-    /// [`ConfigError`] naming the first field that cannot work.
-    pub(crate) fn check(&self) -> Result<(), ConfigError> {
-        let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        if !digits(&self.app_id) || self.app_id.len() > 32 {
-            return Err(wrong("app_id", "must be the app's number, digits only (usually 16)"));
-        }
-        if let Some(pid) = &self.seller_id
-            && (!digits(pid) || pid.len() != 16 || !pid.starts_with("2088"))
-        {
-            return Err(wrong(
-                "seller_id",
-                "must be the merchant's PID: 16 digits beginning with 2088",
-            ));
-        }
-        check_gateway(&self.gateway_url)?;
-        for (field, code) in [
-            ("product_code", &self.product_code),
-            ("personal_product_code", &self.personal_product_code),
-        ] {
-            if !is_code(code) {
-                return Err(wrong(
-                    field,
-                    "must be a product code: capitals, digits and '_', at most 64",
-                ));
-            }
-        }
-        check_scene(&self.sign_scene)?;
-        for (field, ms) in [
-            ("pay_timeout_ms", self.pay_timeout_ms),
-            ("query_timeout_ms", self.query_timeout_ms),
-            ("refund_timeout_ms", self.refund_timeout_ms),
-        ] {
-            if !(1_000..=60_000).contains(&ms) {
-                return Err(wrong(field, "must lie between 1000 and 60000 milliseconds"));
-            }
-        }
-        Ok(())
-    }
-
-    /// The timeouts of calls.
-    pub(crate) fn timeouts(&self) -> Timeouts {
-        let ms = |ms: u32| Duration::from_millis(u64::from(ms));
-        Timeouts {
-            pay: ms(self.pay_timeout_ms),
-            query: ms(self.query_timeout_ms),
-            refund: ms(self.refund_timeout_ms),
-        }
-    }
-}
-
-/// What the account is signed up for: the configuration without its keys.
-#[derive(Debug)]
-pub(crate) struct Terms {
-    /// The calling app.
-    pub(crate) app_id: String,
-    /// The merchant's PID, where it was given.
-    pub(crate) seller_id: Option<String>,
-    /// The sales product of deductions.
-    pub(crate) product_code: String,
-    /// The product of the user's agreement.
-    pub(crate) personal_product_code: String,
-    /// The scene of the agreement.
-    pub(crate) sign_scene: String,
-    /// How the user gets to the signing page.
-    pub(crate) sign_channel: SignChannel,
-}
-
-impl From<AlipayConfig> for Terms {
-    fn from(config: AlipayConfig) -> Self {
-        Self {
-            app_id: config.app_id,
-            seller_id: config.seller_id,
-            product_code: config.product_code,
-            personal_product_code: config.personal_product_code,
-            sign_scene: config.sign_scene,
-            sign_channel: config.sign_channel,
-        }
-    }
-}
-
-/// How long calls may take (alipay reference, 10).
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Timeouts {
-    /// A deduction.
-    pub(crate) pay: Duration,
-    /// A query.
-    pub(crate) query: Duration,
-    /// Whatever undoes something.
-    pub(crate) refund: Duration,
-}
-
-/// A mistake in this field.
-pub(crate) fn wrong(field: &str, reason: impl Into<String>) -> ConfigError {
-    ConfigError {
-        field: field.to_owned(),
-        reason: reason.into(),
-    }
-}
-
-fn is_code(text: &str) -> bool {
-    let fits = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
-    (1..=64).contains(&text.len()) && text.bytes().all(fits)
-}
-
-/// Any host is allowed: the simulator and a proxy of one's own are gateways too (alipay reference, 1.1).
-fn check_gateway(text: &str) -> Result<(), ConfigError> {
-    let url = url::Url::parse(text).map_err(|_| wrong("gateway_url", "is no address"))?;
-    if !matches!(url.scheme(), "https" | "http") || url.host_str().is_none() {
-        return Err(wrong(
-            "gateway_url",
-            "must begin with https:// (or http://) and name a host",
-        ));
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err(wrong(
-            "gateway_url",
-            "must have neither '?' nor '#': the parameters are added to it",
-        ));
-    }
-    Ok(())
-}
-
-/// We always send a contract number of our own, and then the scene must not be the default (alipay reference, 3.1).
-fn check_scene(scene: &str) -> Result<(), ConfigError> {
-    let parts: Vec<&str> = scene.split('|').collect();
-    if scene.len() > 64 || parts.len() != 2 || !parts.iter().all(|part| is_code(part)) {
-        return Err(wrong(
-            "sign_scene",
-            "must have the form X|Y, for example INDUSTRY|METRO",
-        ));
-    }
-    if scene == "DEFAULT|DEFAULT" {
-        return Err(wrong(
-            "sign_scene",
-            "must not be DEFAULT|DEFAULT: agreements with a number of our own need the scene that Alipay assigned",
-        ));
-    }
-    Ok(())
 }

@@ -59,8 +59,8 @@ impl Discounts {
     }
 }
 
-/// The part of a refund that went back to sponsors.
-pub(crate) fn of_refund(amount: Fen, node: &Node) -> Fen {
+/// The part of a refund that went back to sponsors, where its answer tells.
+pub(crate) fn of_refund(amount: Fen, node: &Node) -> Option<Fen> {
     let told = match (
         node.fen("present_refund_discount_amount"),
         node.fen("present_refund_mdiscount_amount"),
@@ -69,7 +69,7 @@ pub(crate) fn of_refund(amount: Fen, node: &Node) -> Fen {
         (alipay, merchant) => alipay.unwrap_or_default().plus(merchant.unwrap_or_default()).ok(),
     };
     let by_items = || Some(rest(amount, sum(node.raw("refund_detail_item_list")?, &OWN)?));
-    told.or_else(by_items).unwrap_or_default().min(amount)
+    told.or_else(by_items).map(|coupon| coupon.min(amount))
 }
 
 fn rest(total: Fen, part: Fen) -> Fen {
@@ -119,15 +119,17 @@ mod tests {
 
     #[test]
     fn own_money_goes_back_first() {
-        let refund = |node: &str| of_refund(Fen::new(4_000).unwrap(), &Node::read(node).unwrap()).get();
+        let refund = |node: &str| of_refund(Fen::new(4_000).unwrap(), &Node::read(node).unwrap()).map(Fen::get);
         let items = r#"{"refund_detail_item_list":[{"amount":"20.00","fund_channel":"ALIPAYACCOUNT"},
             {"amount":"20.00","fund_channel":"COUPON"}]}"#;
-        assert_eq!(refund(items), 2_000);
+        assert_eq!(refund(items), Some(2_000));
         assert_eq!(
             refund(r#"{"present_refund_discount_amount":"1.00","present_refund_mdiscount_amount":"0.50"}"#),
-            150
+            Some(150)
         );
-        assert_eq!(refund("{}"), 0);
-        assert_eq!(refund(r#"{"refund_detail_item_list":[]}"#), 0);
+        assert_eq!(refund("{}"), None);
+        assert_eq!(refund(r#"{"refund_detail_item_list":[]}"#), None);
+        let mixed = r#"{"refund_detail_item_list":[{"amount":60.00,"fund_channel":"PCREDIT"}]}"#;
+        assert_eq!(refund(mixed), Some(0), "own money above the refund is no coupon");
     }
 }

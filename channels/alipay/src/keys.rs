@@ -1,6 +1,7 @@
-//! The two keys of an account: parsed once, in whatever dress they are handed out (alipay reference, 1.4).
+//! The keys of an account: parsed once, in whatever dress they are handed out (alipay reference, 1.4 and 1.6).
 
 use std::fmt;
+use std::sync::Arc;
 
 use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::rand::SystemRandom;
@@ -11,12 +12,47 @@ use base64::engine::general_purpose::STANDARD;
 use metropay_core::channel::ConfigError;
 use secrecy::zeroize::Zeroizing;
 
+use crate::certificate::Certificates;
 use crate::config::{AlipayConfig, wrong};
 
-/// The application's private key and Alipay's public key.
+/// The application's private key, and what makes a message Alipay's.
 pub(crate) struct Keys {
     app: KeyPair,
-    alipay: ParsedPublicKey,
+    /// By what Alipay's signatures are known.
+    pub(crate) trust: Trust,
+}
+
+/// By what Alipay's signatures are known.
+#[derive(Debug)]
+pub(crate) enum Trust {
+    /// Public-key mode: by this key.
+    PublicKey(Verifier),
+    /// Certificate mode: by the certificate that an answer names.
+    Certificates(Box<Certificates>),
+}
+
+/// A public key of Alipay's. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Verifier(Arc<ParsedPublicKey>);
+
+impl fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Verifier")
+    }
+}
+
+impl Verifier {
+    /// A parsed key.
+    pub(crate) fn new(key: ParsedPublicKey) -> Self {
+        Self(Arc::new(key))
+    }
+
+    /// Whether this is Alipay's signature of the text.
+    pub(crate) fn verify(&self, text: &[u8], signature: &str) -> bool {
+        STANDARD
+            .decode(signature)
+            .is_ok_and(|signature| self.0.verify_sig(text, &signature).is_ok())
+    }
 }
 
 /// A signature that could not be made. Nothing was sent.
@@ -31,21 +67,14 @@ impl fmt::Debug for Keys {
 }
 
 impl Keys {
-    /// Parses both keys.
+    /// Parses the keys.
     ///
     /// # Errors
     /// [`ConfigError`] naming the field, and what was given instead where that can be told.
     pub(crate) fn parse(config: &AlipayConfig) -> Result<Self, ConfigError> {
         let app = private(config.app_private_key.expose())?;
-        let (public, alipay) = public(&config.alipay_public_key)?;
-        if public.as_ref() == app.public_key().as_ref() {
-            return Err(wrong(
-                "alipay_public_key",
-                "is the application public key (应用公钥), the other half of app_private_key; give Alipay's public key \
-                 (支付宝公钥), which the open platform shows after the application public key was uploaded",
-            ));
-        }
-        Ok(Self { app, alipay })
+        let trust = trust(config, app.public_key().as_ref())?;
+        Ok(Self { app, trust })
     }
 
     /// RSASSA-PKCS1-v1_5 over SHA-256, in Base64.
@@ -60,12 +89,59 @@ impl Keys {
         Ok(STANDARD.encode(signature))
     }
 
-    /// Whether this is Alipay's signature of the text.
-    pub(crate) fn verify(&self, text: &[u8], signature: &str) -> bool {
-        STANDARD
-            .decode(signature)
-            .is_ok_and(|signature| self.alipay.verify_sig(text, &signature).is_ok())
+    /// The certificates, in certificate mode.
+    pub(crate) fn certificates(&self) -> Option<&Certificates> {
+        match &self.trust {
+            Trust::PublicKey(_) => None,
+            Trust::Certificates(certificates) => Some(certificates),
+        }
     }
+}
+
+/// Which mode it is, by the fields that are filled in: the key alone, or the three certificates.
+fn trust(config: &AlipayConfig, app_key: &[u8]) -> Result<Trust, ConfigError> {
+    let files = [
+        ("app_cert", &config.app_cert),
+        ("alipay_cert", &config.alipay_cert),
+        ("alipay_root_cert", &config.alipay_root_cert),
+    ];
+    match (&config.alipay_public_key, files.map(|(_, file)| file.as_deref())) {
+        (Some(_), [None, None, None]) | (None, [None, None, None]) => public_key(config, app_key),
+        (None, [Some(app), Some(alipay), Some(roots)]) => {
+            let certificates = Certificates::parse(app, alipay, roots, app_key)?;
+            Ok(Trust::Certificates(Box::new(certificates)))
+        }
+        (Some(_), _) => Err(wrong(
+            "alipay_public_key",
+            "must be empty where certificates are given: an app works with public keys or with certificates, not both",
+        )),
+        (None, _) => {
+            let missing = files.into_iter().find(|(_, file)| file.is_none());
+            Err(wrong(
+                missing.map_or("app_cert", |(field, _)| field),
+                "is missing: certificate mode (证书模式) needs app_cert, alipay_cert and alipay_root_cert",
+            ))
+        }
+    }
+}
+
+fn public_key(config: &AlipayConfig, app_key: &[u8]) -> Result<Trust, ConfigError> {
+    let field = "alipay_public_key";
+    let text = config.alipay_public_key.as_deref().ok_or_else(|| {
+        wrong(
+            field,
+            "is missing: give Alipay's public key (支付宝公钥), or the three certificates",
+        )
+    })?;
+    let (public, alipay) = public(text)?;
+    if public.as_ref() == app_key {
+        return Err(wrong(
+            field,
+            "is the application public key (应用公钥), the other half of app_private_key; give Alipay's public key \
+             (支付宝公钥), which the open platform shows after the application public key was uploaded",
+        ));
+    }
+    Ok(Trust::PublicKey(Verifier::new(alipay)))
 }
 
 fn private(text: &str) -> Result<KeyPair, ConfigError> {
@@ -87,7 +163,7 @@ fn public(text: &str) -> Result<(PublicKey, ParsedPublicKey), ConfigError> {
     if tag == "CERTIFICATE" {
         return Err(wrong(
             field,
-            "is a certificate; this account works with public keys (公钥模式): give Alipay's public key (支付宝公钥)",
+            "is a certificate; give Alipay's public key (支付宝公钥) here, or the three certificates in their own fields",
         ));
     }
     if KeyPair::from_pkcs8(&der).is_ok() || KeyPair::from_der(&der).is_ok() {

@@ -21,6 +21,8 @@ pub(crate) struct Envelope<'a> {
     pub(crate) node: &'a str,
     /// The signature, if there is one.
     pub(crate) sign: Option<String>,
+    /// The SN of the certificate whose key signed, in certificate mode.
+    pub(crate) cert_sn: Option<String>,
 }
 
 impl<'a> Envelope<'a> {
@@ -39,16 +41,22 @@ impl<'a> Envelope<'a> {
             (None, _) => return Err(Unreadable(format!("it has no node {root}"))),
             (Some(_), Some(_)) => return Err(Unreadable("it has two nodes".to_owned())),
         };
-        let sign = match members.find("sign") {
-            None => None,
-            Some(sign) => Some(string(sign.get()).ok_or_else(|| Unreadable("its signature is no text".to_owned()))?),
+        let text = |name: &str| match members.find(name) {
+            None => Ok(None),
+            Some(raw) => string(raw.get())
+                .map(Some)
+                .ok_or_else(|| Unreadable(format!("its {name} is no text"))),
         };
-        Ok(Self { node, sign })
+        Ok(Self {
+            node,
+            sign: text("sign")?,
+            cert_sn: text("alipay_cert_sn")?,
+        })
     }
 }
 
 /// The members of a node.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Node(Vec<(String, Box<RawValue>)>);
 
 impl Node {
@@ -92,7 +100,8 @@ impl Node {
     }
 }
 
-fn string(raw: &str) -> Option<String> {
+/// The text of a JSON string.
+pub(crate) fn string(raw: &str) -> Option<String> {
     serde_json::from_str(raw).ok()
 }
 

@@ -1,30 +1,51 @@
-//! Deducting under an agreement (alipay reference, 3.8, 4.1 and 4.2).
+//! Paying: under an agreement, or by the payment code in the user's Alipay (alipay reference, 3.8, 4.1 and 4.2).
 
-use metropay_core::channel::{CallError, Called, DeductQuestion, Outcome, Paid, PaymentRef, Product, Refusal};
+use async_trait::async_trait;
+use metropay_core::channel::{
+    CallError, Called, CodePay, CodePayQuestion, DeductQuestion, Outcome, Paid, PaymentRef, Product, Refusal,
+};
+use metropay_core::clock::Time;
+use metropay_core::id::PayNo;
+use metropay_core::money::Fen;
 use serde::Serialize;
 
 use crate::Alipay;
-use crate::call::{Said, unknown};
 use crate::codes::{Class, Method};
 use crate::query::{self, OPTIONS, Trade};
+use crate::said::{Said, unknown};
 
-/// How long an order that somehow waits for its payer may still be paid. Part of what repeats must not change.
-const TIMEOUT_EXPRESS: &str = "5m";
+/// How long a deduction that somehow waits for its payer may still be paid. Part of what repeats must not change.
+const DEDUCTION_LIFE: &str = "5m";
+
+/// How long a user may take over his password: somewhat longer than we wait before we revoke.
+const CODE_LIFE: &str = "2m";
 
 /// How long a subject may be, in characters: half of what is allowed, since older texts count bytes.
 const SUBJECT_MAX: usize = 120;
 
+/// The content of a payment.
 #[derive(Serialize)]
-struct Biz<'a> {
+pub(crate) struct Biz<'a> {
     out_trade_no: &'a str,
-    total_amount: String,
-    subject: String,
+    #[serde(flatten)]
+    by: By<'a>,
     product_code: &'a str,
-    agreement_params: Agreement<'a>,
+    subject: String,
+    total_amount: String,
     query_options: [&'a str; 4],
     timeout_express: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     store_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    extend_params: Option<Extend<'a>>,
+}
+
+/// What makes the user the payer.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum By<'a> {
+    Agreement { agreement_params: Agreement<'a> },
+    Code { scene: &'a str, auth_code: &'a str },
 }
 
 #[derive(Serialize)]
@@ -32,65 +53,145 @@ struct Agreement<'a> {
     agreement_no: &'a str,
 }
 
+#[derive(Serialize)]
+struct Extend<'a> {
+    sys_service_provider_id: &'a str,
+}
+
+/// What both products are asked for in the same words.
+pub(crate) struct Order<'a> {
+    product: Product,
+    no: &'a PayNo,
+    at: Time,
+    amount: Fen,
+    body: &'a str,
+    store: &'a str,
+}
+
+/// A deduction as it is asked for.
+pub(crate) fn deduction<'a>(alipay: &'a Alipay, question: &'a DeductQuestion) -> (Order<'a>, Biz<'a>) {
+    let order = Order {
+        product: Product::Mandate,
+        no: &question.no,
+        at: question.at,
+        amount: question.amount,
+        body: &question.body,
+        store: &question.store,
+    };
+    let agreement_params = Agreement {
+        agreement_no: &question.contract_handle,
+    };
+    let biz = biz(
+        alipay,
+        &order,
+        By::Agreement { agreement_params },
+        &alipay.terms.product_code,
+    );
+    (order, biz)
+}
+
 /// Deducts once.
 pub(crate) async fn deduct(alipay: &Alipay, question: &DeductQuestion) -> Called<Paid> {
-    let biz = Biz {
-        out_trade_no: question.no.as_str(),
-        total_amount: question.amount.yuan(),
-        subject: subject(&question.body),
-        product_code: &alipay.terms.product_code,
-        agreement_params: Agreement {
-            agreement_no: &question.contract_handle,
-        },
+    let (order, biz) = deduction(alipay, question);
+    pay(alipay, &order, &biz).await
+}
+
+/// A repeat in the same words finds out what became of the first: the gateway answers with the existing result (4.2).
+#[async_trait]
+impl CodePay for Alipay {
+    async fn pay_by_code(&self, question: &CodePayQuestion) -> Called<Paid> {
+        let Some(product_code) = &self.terms.payment_code else {
+            return Err(CallError::NotSent("this account takes no payment codes".to_owned()));
+        };
+        let order = Order {
+            product: Product::PaymentCode,
+            no: &question.no,
+            at: question.at,
+            amount: question.amount,
+            body: &question.body,
+            store: &question.store,
+        };
+        let by = By::Code {
+            scene: "bar_code",
+            auth_code: question.code.expose(),
+        };
+        pay(self, &order, &biz(self, &order, by, product_code)).await
+    }
+}
+
+fn biz<'a>(alipay: &'a Alipay, order: &Order<'a>, by: By<'a>, product_code: &'a str) -> Biz<'a> {
+    let pid = alipay
+        .terms
+        .provider
+        .as_ref()
+        .and_then(|provider| provider.pid.as_deref());
+    Biz {
+        out_trade_no: order.no.as_str(),
+        by,
+        product_code,
+        subject: subject(order.body),
+        total_amount: order.amount.yuan(),
         query_options: OPTIONS,
-        timeout_express: TIMEOUT_EXPRESS,
-        store_id: Some(question.store.as_str()).filter(|store| is_store(store)),
-    };
+        timeout_express: match order.product {
+            Product::Mandate => DEDUCTION_LIFE,
+            Product::PaymentCode => CODE_LIFE,
+        },
+        store_id: Some(order.store).filter(|store| is_store(store)),
+        extend_params: pid.map(|sys_service_provider_id| Extend {
+            sys_service_provider_id,
+        }),
+    }
+}
+
+async fn pay(alipay: &Alipay, order: &Order<'_>, biz: &Biz<'_>) -> Called<Paid> {
     let notify_url = Some(alipay.notify_url.as_str());
     let said = alipay
         .gateway
-        .call(Method::Pay, &biz, notify_url, alipay.timeouts.pay)
+        .call(Method::Pay, biz, notify_url, alipay.timeouts.pay)
         .await?;
     match said.code.as_str() {
-        "10000" => executed(&said, question),
+        "10000" => executed(&said, order),
         "10003" => {
-            said.tells("out_trade_no", question.no.as_str(), false)?;
+            said.tells("out_trade_no", order.no.as_str(), false)?;
             Ok(Outcome::Pending)
         }
-        _ => not_executed(alipay, &said, question).await,
+        _ => not_executed(alipay, &said, order).await,
     }
 }
 
 /// Executed means paid only where the deduction was synchronous.
-fn executed(said: &Said, question: &DeductQuestion) -> Called<Paid> {
-    said.tells("out_trade_no", question.no.as_str(), true)?;
+pub(crate) fn executed(said: &Said, order: &Order<'_>) -> Called<Paid> {
+    said.tells("out_trade_no", order.no.as_str(), true)?;
     let mode = said.node.text("async_payment_mode");
     let applied = said.node.text("async_pay_apply_status");
     if mode.is_some_and(|mode| mode != "SYNC_DIRECT_PAY") || applied.is_some() {
         return Ok(Outcome::Pending);
     }
-    query::paid(&said.node, question.amount, question.at).map(Outcome::Done)
+    query::paid(&said.node, order.amount, order.at).map(Outcome::Done)
 }
 
-async fn not_executed(alipay: &Alipay, said: &Said, question: &DeductQuestion) -> Called<Paid> {
-    said.tells("out_trade_no", question.no.as_str(), false)?;
+async fn not_executed(alipay: &Alipay, said: &Said, order: &Order<'_>) -> Called<Paid> {
+    said.tells("out_trade_no", order.no.as_str(), false)?;
     let (class, hint) = said.class();
     let named = said.node.text("out_trade_no").is_some();
+    // A code that was used up may have been used by our own first call, and a trade that has another payer already may be paid.
+    let of_earlier = ["PAYMENT_AUTH_CODE_INVALID", "TRADE_BUYER_NOT_MATCH"].contains(&said.plain_code().as_str());
     match class {
-        Class::Final if named => Ok(Outcome::Refused(said.refusal(hint))),
-        Class::Final | Class::Setup | Class::State => by_query(alipay, question, class, said.refusal(hint)).await,
+        Class::Final if named && !of_earlier => Ok(Outcome::Refused(said.refusal(hint))),
+        Class::Final | Class::Setup | Class::State => by_query(alipay, order, class, said.refusal(hint)).await,
         Class::Retry => Ok(Outcome::Pending),
         Class::Unknown => Err(said.doubt()),
     }
 }
 
-/// Lets one query confirm a refusal that does not name our number, that is about the set-up, or that tells of a state.
-async fn by_query(alipay: &Alipay, question: &DeductQuestion, class: Class, refusal: Refusal) -> Called<Paid> {
+/// Lets one query confirm a refusal that does not name our number, that may speak of an earlier call, that is about the
+/// set-up, or that tells of a state.
+async fn by_query(alipay: &Alipay, order: &Order<'_>, class: Class, refusal: Refusal) -> Called<Paid> {
     let payment = PaymentRef {
-        product: Product::Mandate,
-        no: question.no.clone(),
-        at: question.at,
-        amount: question.amount,
+        product: order.product,
+        no: order.no.clone(),
+        at: order.at,
+        amount: order.amount,
         channel_no: None,
     };
     let trade = query::trade(alipay, &payment).await.map_err(|error| {

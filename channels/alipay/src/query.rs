@@ -6,10 +6,10 @@ use metropay_core::money::Fen;
 use serde::Serialize;
 
 use crate::Alipay;
-use crate::call::{Said, after, unknown};
 use crate::codes::{Class, Method};
 use crate::coupon::Discounts;
 use crate::node::Node;
+use crate::said::{Said, after, unknown};
 
 /// What is asked for beside the plain fields, so that coupons can be told.
 pub(crate) const OPTIONS: [&str; 4] = [
@@ -53,16 +53,30 @@ pub(crate) async fn standing(alipay: &Alipay, payment: &PaymentRef) -> Result<St
     })
 }
 
-/// Asks for a trade by our number.
-pub(crate) async fn trade(alipay: &Alipay, payment: &PaymentRef) -> Result<Trade, CallError> {
+/// The part of a payment that coupons paid, by what the trade tells of itself, open or closed.
+pub(crate) async fn coupon(alipay: &Alipay, payment: &PaymentRef) -> Result<Fen, CallError> {
+    let said = ask(alipay, payment).await?;
+    if said.code != "10000" {
+        return Err(said.doubt());
+    }
+    said.tells("out_trade_no", payment.no.as_str(), true)?;
+    paid(&said.node, payment.amount, payment.at).map(|paid| paid.coupon)
+}
+
+async fn ask(alipay: &Alipay, payment: &PaymentRef) -> Result<Said, CallError> {
     let biz = Biz {
         out_trade_no: payment.no.as_str(),
         query_options: OPTIONS,
     };
-    let said = alipay
+    alipay
         .gateway
         .call(Method::Query, &biz, None, alipay.timeouts.query)
-        .await?;
+        .await
+}
+
+/// Asks for a trade by our number.
+pub(crate) async fn trade(alipay: &Alipay, payment: &PaymentRef) -> Result<Trade, CallError> {
+    let said = ask(alipay, payment).await?;
     if said.code == "10000" {
         said.tells("out_trade_no", payment.no.as_str(), true)?;
         return read(alipay, payment, &said).await;

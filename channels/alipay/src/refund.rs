@@ -10,10 +10,10 @@ use metropay_core::money::Fen;
 use serde::Serialize;
 
 use crate::Alipay;
-use crate::call::{Said, after, unknown};
 use crate::codes::{Class, Method};
 use crate::coupon;
-use crate::query::time;
+use crate::query::{self, time};
+use crate::said::{Said, after, unknown};
 
 /// For how long an empty answer to a refund query may mean "still running".
 const RUNNING_MAX: Duration = Duration::from_secs(120);
@@ -72,7 +72,7 @@ pub(crate) async fn refund(alipay: &Alipay, wish: Wish<'_>) -> Called<Refunded> 
     if said.code == "10000" {
         said.tells("out_trade_no", wish.payment.no.as_str(), true)?;
         return match said.node.text("fund_change").as_deref() {
-            Some("Y") => moved(&said, wish),
+            Some("Y") => moved(alipay, &said, wish).await,
             // Nothing moved by this call: a repeat of one that did, or not executed yet.
             _ => Ok(match query(alipay, wish).await.map_err(after)? {
                 RefundStanding::Refunded(refunded) => Outcome::Done(refunded),
@@ -98,7 +98,7 @@ pub(crate) async fn refund(alipay: &Alipay, wish: Wish<'_>) -> Called<Refunded> 
 }
 
 /// `refund_fee` is what went back on the trade in all, so it only bounds this refund.
-fn moved(said: &Said, wish: Wish<'_>) -> Called<Refunded> {
+async fn moved(alipay: &Alipay, said: &Said, wish: Wish<'_>) -> Called<Refunded> {
     let so_far = said.node.fen("refund_fee");
     if !so_far.is_some_and(|sum| (wish.amount..=wish.payment.amount).contains(&sum)) {
         tracing::error!(
@@ -108,20 +108,34 @@ fn moved(said: &Said, wish: Wish<'_>) -> Called<Refunded> {
         );
         return Err(unknown("the answer tells of another amount"));
     }
-    Ok(Outcome::Done(refunded(alipay_time(&said.node), said, wish)))
+    Ok(Outcome::Done(refunded(alipay, said, wish).await))
 }
 
-fn refunded(at: Option<Time>, said: &Said, wish: Wish<'_>) -> Refunded {
+async fn refunded(alipay: &Alipay, said: &Said, wish: Wish<'_>) -> Refunded {
+    let coupon = match coupon::of_refund(wish.amount, &said.node) {
+        Some(coupon) => coupon,
+        None if wish.amount == wish.payment.amount => coupon_of_all(alipay, wish.payment).await,
+        None => Fen::ZERO,
+    };
+    let date = said.node.text("gmt_refund_pay");
     Refunded {
         channel_no: None,
         amount: wish.amount,
-        coupon: coupon::of_refund(wish.amount, &said.node),
-        refunded_at: at.unwrap_or(wish.at),
+        coupon,
+        refunded_at: date.and_then(|date| time(&date)).unwrap_or(wish.at),
     }
 }
 
-fn alipay_time(node: &crate::node::Node) -> Option<Time> {
-    time(&node.text("gmt_refund_pay")?)
+/// Where a refund of everything does not tell which part was coupons, it is the payment's. Nothing, if that cannot be learnt:
+/// a refund that is done does not fail over it.
+async fn coupon_of_all(alipay: &Alipay, payment: &PaymentRef) -> Fen {
+    match query::coupon(alipay, payment).await {
+        Ok(coupon) => coupon,
+        Err(error) => {
+            tracing::warn!(%error, "the coupons of a refunded payment are not known: {error}");
+            Fen::ZERO
+        }
+    }
 }
 
 /// A refusal counts only when the gateway does not know this refund as done: an earlier call of the same number may have
@@ -158,7 +172,7 @@ pub(crate) async fn query(alipay: &Alipay, wish: Wish<'_>) -> Result<RefundStand
         tracing::error!(no = wish.no, "alipay knows this refund with another amount than ours");
         return Err(unknown("the answer tells of another amount"));
     }
-    Ok(RefundStanding::Refunded(refunded(alipay_time(&said.node), &said, wish)))
+    Ok(RefundStanding::Refunded(refunded(alipay, &said, wish).await))
 }
 
 /// Whether the trade was cancelled after it was paid: the money went back under the trade's own number.

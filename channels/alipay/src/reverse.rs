@@ -1,14 +1,14 @@
-//! Undoing a payment wholly (alipay reference, 4.4): query, cancel, query. Nothing is remembered between calls; each goes
+//! Undoing a payment wholly (alipay reference, 4.4 and 4.5): query, cancel, query; close where cancelling is refused. Nothing is remembered between calls; each goes
 //! on where the gateway stands.
 
 use metropay_core::channel::{Called, Outcome, Paid, Refusal, ReverseQuestion, Reversed};
 use serde::Serialize;
 
 use crate::Alipay;
-use crate::call::{Said, after};
 use crate::codes::{Class, Method};
 use crate::query::{self, Trade};
 use crate::refund::{self, Wish};
+use crate::said::{Said, after};
 
 #[derive(Serialize)]
 struct Biz<'a> {
@@ -100,8 +100,32 @@ async fn not_cancelled(
         Trade::Closed(_) if before.is_some() => money_back(before),
         Trade::Closed(_) => Outcome::Done(Reversed::NeverPaid),
         Trade::Paid { undone: false, .. } => Outcome::Refused(refusal),
-        // Nothing was paid, so there is nothing to use a refund for: it closes by its own time limit, or is found absent.
-        Trade::Waiting | Trade::Absent => Outcome::Pending,
+        Trade::Waiting => return close(alipay, question).await,
+        // Nothing was paid, so there is nothing to use a refund for: it is found absent in the end.
+        Trade::Absent => Outcome::Pending,
+    })
+}
+
+/// Closes a trade that waits for its payer and will not be cancelled. Closing fails on a paid trade, so whatever is answered,
+/// a query says what it came to; what is not closed then is tried again.
+async fn close(alipay: &Alipay, question: &ReverseQuestion) -> Called<Reversed> {
+    let no = question.payment.no.as_str();
+    let biz = Biz { out_trade_no: no };
+    let said = alipay
+        .gateway
+        .call(Method::Close, &biz, None, alipay.timeouts.refund)
+        .await
+        .map_err(after)?;
+    said.tells("out_trade_no", no, said.code == "10000")?;
+    match (said.code.as_str(), said.class().0) {
+        ("10000", _) | (_, Class::State) => {}
+        (_, Class::Unknown) => return Err(said.doubt()),
+        _ => return Ok(Outcome::Pending),
+    }
+    Ok(match query::trade(alipay, &question.payment).await.map_err(after)? {
+        Trade::Closed(_) => Outcome::Done(Reversed::NeverPaid),
+        Trade::Paid { paid, undone: true } => money_back(Some(paid)),
+        Trade::Paid { undone: false, .. } | Trade::Waiting | Trade::Absent => Outcome::Pending,
     })
 }
 

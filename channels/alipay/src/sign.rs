@@ -25,6 +25,10 @@ pub(crate) fn encoded(text: &str) -> String {
     utf8_percent_encode(text, RESERVED).to_string()
 }
 
+/// What travels in the form body of a POST: the business parameters, and tokens, which would stand in other people's logs if
+/// they were part of the address.
+const IN_BODY: &[&str] = &["app_auth_token", "auth_token", "biz_content", "code", "grant_type"];
+
 /// A request with its signature.
 #[derive(Debug)]
 pub(crate) struct Signed(BTreeMap<String, String>);
@@ -42,22 +46,21 @@ impl Signed {
         Ok(Self(kept))
     }
 
-    /// The query of a POST: everything but the business parameters.
+    /// The query of a POST: everything that is not in its body. The gateway verifies both together.
     pub(crate) fn query(&self) -> String {
-        let mut query = form_urlencoded::Serializer::new(String::new());
-        for (name, value) in self.0.iter().filter(|(name, _)| *name != "biz_content") {
-            query.append_pair(name, value);
-        }
-        query.finish()
+        self.form(false)
     }
 
-    /// The form body of a POST: the business parameters.
+    /// The form body of a POST.
     pub(crate) fn body(&self) -> String {
-        let mut body = form_urlencoded::Serializer::new(String::new());
-        if let Some(biz_content) = self.0.get("biz_content") {
-            body.append_pair("biz_content", biz_content);
-        }
-        body.finish()
+        self.form(true)
+    }
+
+    fn form(&self, in_body: bool) -> String {
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        let names = |name: &str| IN_BODY.contains(&name) == in_body;
+        form.extend_pairs(self.0.iter().filter(|(name, _)| names(name)));
+        form.finish()
     }
 
     /// The whole request as the query of a link.
@@ -106,8 +109,43 @@ mod tests {
 
     #[test]
     fn further_parameters_are_signed_whatever_their_names_as_in_t2() {
+        assert_eq!(
+            String::from_utf8(text(&parameters("t2.json"))).unwrap(),
+            vector("t2.text")
+        );
         let signed = Signed::new(parameters("t2.json"), &keys()).unwrap();
         assert_eq!(signed.0["sign"], vector("t2.sign"));
+        let hash = hex::encode(digest(&SHA256, vector("t2.text").as_bytes()));
+        assert_eq!(hash, "5b4b5d6334deeab3e42dfe3195fc7d3f0c748f0a56f5484157ef4fe8f4ba816b");
+    }
+
+    #[test]
+    fn bytes_of_another_charset_are_signed_as_they_are_as_in_t2b() {
+        let text = vector("t2b.text");
+        let (gbk, _, lossy) = encoding_rs::GBK.encode(&text);
+        assert!(!lossy);
+        let hash = hex::encode(digest(&SHA256, &gbk));
+        assert_eq!(hash, "044dfd26c1512376f03b457cf38409dc4ec0ae1cc5bc3072f7909a553025561e");
+        assert_eq!(keys().sign(&gbk).unwrap(), vector("t2b.sign"));
+    }
+
+    #[test]
+    fn a_sealed_content_is_signed_as_it_is_sent_as_in_t6() {
+        let mut sealed = parameters("t1.json");
+        sealed.retain(|_, value| !value.trim().is_empty());
+        sealed.insert("biz_content".to_owned(), vector("t6.content"));
+        sealed.insert("encrypt_type".to_owned(), "AES".to_owned());
+        assert_eq!(String::from_utf8(text(&sealed)).unwrap(), vector("t6.text"));
+        assert_eq!(Signed::new(sealed, &keys()).unwrap().0["sign"], vector("t6.sign"));
+    }
+
+    #[test]
+    fn tokens_travel_in_the_body_of_a_post() {
+        let mut parameters = parameters("t1.json");
+        parameters.insert("app_auth_token".to_owned(), "canary".to_owned());
+        let signed = Signed::new(parameters, &keys()).unwrap();
+        assert!(signed.body().contains("app_auth_token=canary") && !signed.query().contains("canary"));
+        assert!(signed.link().contains("app_auth_token=canary"), "a page has no body");
     }
 
     #[test]

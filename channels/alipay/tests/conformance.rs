@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use metropay_channel_alipay::AlipayFactory;
 use metropay_channel_kit::conformance;
-use metropay_channel_kit::simulated::{Simulated, ALIPAY};
+use metropay_channel_kit::simulated::{ALIPAY, Simulated};
 use metropay_outbound::OutboundSettings;
 use metropay_simulator::{Settings, Simulator};
 

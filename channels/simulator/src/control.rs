@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use axum::routing::{get, post};
+use axum::response::Html;
+use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -16,9 +17,11 @@ use crate::notice::NoticeAttempt;
 
 pub(crate) fn router() -> Router<Arc<Frame>> {
     Router::new()
+        .route("/", get(index))
         .route("/control/accounts/{gateway}", post(open_account))
         .route("/control/books", get(books))
         .route("/control/faults", get(list_faults).post(add_fault).delete(clear_faults))
+        .route("/control/faults/{id}", delete(remove_fault))
         .route("/control/clock", get(clock).post(set_clock))
         .route("/control/notices", get(notices))
 }
@@ -40,8 +43,26 @@ async fn open_account(
     }
 }
 
-async fn books(State(frame): State<Arc<Frame>>) -> Json<Vec<Movement>> {
-    Json(frame.books())
+/// Which movements or notifications are wanted; what is left out matches everything.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    gateway: Option<Gateway>,
+    /// A merchant-side number: of the movement itself or of the payment that it belongs to.
+    order_no: Option<String>,
+}
+
+impl Wanted {
+    fn fits(&self, gateway: Gateway, numbers: &[&str]) -> bool {
+        self.gateway.is_none_or(|wanted| wanted == gateway)
+            && self.order_no.as_deref().is_none_or(|wanted| numbers.contains(&wanted))
+    }
+}
+
+async fn books(State(frame): State<Arc<Frame>>, Query(wanted): Query<Wanted>) -> Json<Vec<Movement>> {
+    let mut books = frame.books();
+    books.retain(|movement| wanted.fits(movement.gateway, &[&movement.order_no, &movement.payment_no]));
+    Json(books)
 }
 
 async fn list_faults(State(frame): State<Arc<Frame>>) -> Json<Vec<Fault>> {
@@ -50,6 +71,14 @@ async fn list_faults(State(frame): State<Arc<Frame>>) -> Json<Vec<Fault>> {
 
 async fn add_fault(State(frame): State<Arc<Frame>>, Json(fault): Json<Fault>) -> Json<Value> {
     Json(json!({ "id": frame.faults.add(fault) }))
+}
+
+async fn remove_fault(State(frame): State<Arc<Frame>>, Path(id): Path<u64>) -> StatusCode {
+    if frame.faults.remove(id) {
+        StatusCode::NO_CONTENT
+    } else {
+        StatusCode::NOT_FOUND
+    }
 }
 
 async fn clear_faults(State(frame): State<Arc<Frame>>) -> StatusCode {
@@ -71,6 +100,13 @@ async fn set_clock(State(frame): State<Arc<Frame>>, Json(wish): Json<ClockOffset
     clock(State(frame)).await
 }
 
-async fn notices(State(frame): State<Arc<Frame>>) -> Json<Vec<NoticeAttempt>> {
-    Json(frame.notices.attempts())
+async fn notices(State(frame): State<Arc<Frame>>, Query(wanted): Query<Wanted>) -> Json<Vec<NoticeAttempt>> {
+    let mut attempts = frame.notices.attempts();
+    attempts.retain(|attempt| wanted.fits(attempt.gateway, &[&attempt.order_no]));
+    Json(attempts)
+}
+
+/// Where to look.
+async fn index() -> Html<&'static str> {
+    Html(include_str!("index.html"))
 }

@@ -161,6 +161,14 @@ impl Faults {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner).1.clone()
     }
 
+    /// Removes one line; `false` when it is not there (any more).
+    pub fn remove(&self, id: u64) -> bool {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = inner.1.len();
+        inner.1.retain(|fault| fault.id != id);
+        inner.1.len() < before
+    }
+
     /// Removes all lines.
     pub fn clear(&self) {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner).1.clear();
@@ -306,6 +314,18 @@ impl futures_core::Stream for Broken {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_can_be_taken_out_alone() {
+        let faults = Faults::default();
+        let line = r#"{"effect":"reset_before"}"#;
+        let (one, other) = (
+            faults.add(serde_json::from_str(line).unwrap()),
+            faults.add(serde_json::from_str(line).unwrap()),
+        );
+        assert!(faults.remove(one) && !faults.remove(one));
+        assert_eq!(faults.list()[0].id, other);
+    }
 
     #[test]
     fn a_fault_strikes_only_what_it_names_and_only_so_often() {

@@ -24,3 +24,4 @@ pub use fault::{Effect, Fault};
 pub use frame::{Frame, Gateway, Refused};
 pub use notice::NoticeAttempt;
 pub use server::{Settings, Simulator};
+pub use wechat::WechatTls;

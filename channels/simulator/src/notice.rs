@@ -76,8 +76,16 @@ impl Notices {
     }
 }
 
+/// Headers that go with a body, made anew for each try; `forged` asks for a signature that does not fit.
+pub(crate) type Headers = Box<dyn Fn(&[u8], bool) -> Vec<(&'static str, String)> + Send + Sync>;
+
 /// Sends a notification in the background, as the fault script allows.
 pub(crate) fn send(frame: &Arc<Frame>, notice: Notice) {
+    send_with(frame, notice, Box::new(|_, _| Vec::new()));
+}
+
+/// Sends a notification whose signature stands in its headers.
+pub(crate) fn send_with(frame: &Arc<Frame>, notice: Notice, headers: Headers) {
     let frame = Arc::clone(frame);
     let effects = frame
         .faults
@@ -96,35 +104,36 @@ pub(crate) fn send(frame: &Arc<Frame>, notice: Notice) {
             }
         }
         for _ in 0..copies {
-            deliver(&frame, &notice, forged).await;
+            deliver(&frame, &notice, &headers, forged).await;
         }
     });
 }
 
-async fn deliver(frame: &Frame, notice: &Notice, forged: bool) {
-    if attempt(frame, notice, forged, 1).await {
+async fn deliver(frame: &Frame, notice: &Notice, headers: &Headers, forged: bool) {
+    if attempt(frame, notice, headers, forged, 1).await {
         return;
     }
     for (n, wait_s) in notice.schedule_s.iter().enumerate() {
         let wait_ms = wait_s * 1_000 * u64::from(frame.settings.notice_pace_percent) / 100;
         tokio::time::sleep(Duration::from_millis(wait_ms)).await;
-        if attempt(frame, notice, forged, n + 2).await {
+        if attempt(frame, notice, headers, forged, n + 2).await {
             return;
         }
     }
 }
 
-async fn attempt(frame: &Frame, notice: &Notice, forged: bool, attempt: usize) -> bool {
+async fn attempt(frame: &Frame, notice: &Notice, headers: &Headers, forged: bool, attempt: usize) -> bool {
     let body = (notice.body)(forged);
     let shown = String::from_utf8_lossy(&body).into_owned();
-    let sent = frame
+    let mut request = frame
         .notices
         .client
         .post(&notice.url)
-        .header("content-type", notice.content_type)
-        .body(body)
-        .send()
-        .await;
+        .header("content-type", notice.content_type);
+    for (name, value) in headers(&body, forged) {
+        request = request.header(name, value);
+    }
+    let sent = request.body(body).send().await;
     let (status, answer) = match sent {
         Ok(answer) => (answer.status().as_u16(), answer.bytes().await.unwrap_or_default()),
         Err(_) => (0, axum::body::Bytes::new()),

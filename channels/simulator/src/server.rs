@@ -91,6 +91,15 @@ impl Simulator {
         })
     }
 
+    /// Serves the WeChat Pay gateway over TLS too, on a listener of its own: there the calls that need the merchant's
+    /// certificate in reality demand it.
+    ///
+    /// # Errors
+    /// When the address is taken or the certificate cannot be made.
+    pub async fn listen_wechat_tls(&self, listen: SocketAddr) -> std::io::Result<wechat::WechatTls> {
+        wechat::listen_tls(&self.frame, listen).await
+    }
+
     /// Where it listens.
     pub fn addr(&self) -> SocketAddr {
         self.addr

@@ -97,12 +97,20 @@ impl Unionpay {
     ///
     /// # Errors
     /// [`CallError`] for everything else, judged by `outbound` where it concerns the wire.
-    pub(crate) async fn ask(&self, path: &str, mut fields: Fields, timeout: Duration) -> Result<Answer, CallError> {
+    pub(crate) async fn ask(&self, path: &str, fields: Fields, timeout: Duration) -> Result<Answer, CallError> {
+        let url = format!("{}{path}", self.account.base_url);
+        self.ask_at(&url, fields, timeout).await
+    }
+
+    /// The same at an address of its own: files have another host.
+    ///
+    /// # Errors
+    /// As [`Unionpay::ask`].
+    pub(crate) async fn ask_at(&self, url: &str, mut fields: Fields, timeout: Duration) -> Result<Answer, CallError> {
         self.account
             .signing
             .sign(&mut fields)
             .map_err(|error| CallError::MaybeDone(error.to_string()))?;
-        let url = format!("{}{path}", self.account.base_url);
         let request = Request::post(url, CONTENT_TYPE, form::write(&fields), timeout);
         let answer = self.outbound.send(request).await?;
         if answer.status != StatusCode::OK {

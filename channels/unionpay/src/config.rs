@@ -13,6 +13,7 @@ use serde::Deserialize;
 use url::Url;
 
 use crate::certificate::Trust;
+use crate::form::read_domain;
 use crate::sign::Signing;
 
 /// 银联商户参数。
@@ -103,6 +104,29 @@ pub struct UnionpayConfig {
     #[schemars(title = "网关地址", description = "生产环境为 https://gateway.95516.com。")]
     pub base_url: String,
 
+    /// Where reconciliation files are fetched, a whole address.
+    #[serde(default = "file_url")]
+    #[schemars(title = "对账文件地址", description = "默认 https://filedownload.95516.com/。")]
+    pub file_url: String,
+
+    /// Whether UnionPay's own payment codes are taken.
+    #[serde(default)]
+    #[schemars(
+        title = "收付款码",
+        description = "收银台扫到云闪付付款码时由银联扣款。须开通付款码(C2B)业务,并填写终端号。"
+    )]
+    pub payment_code: bool,
+
+    /// The terminal's number, for payment codes.
+    #[serde(default)]
+    #[schemars(title = "终端号", description = "收付款码时必填,8 位字母或数字(termId)。")]
+    pub term_id: String,
+
+    /// Further data of the terminal, for payment codes, in braces as the wire has it.
+    #[serde(default)]
+    #[schemars(title = "终端信息", description = "可不填,形如 {k=v&k=v}(termInfo)。")]
+    pub term_info: Option<String>,
+
     /// `bizType` of undo and refund.
     #[serde(default = "biz_type_back")]
     #[schemars(
@@ -133,6 +157,11 @@ pub struct UnionpayConfig {
     #[serde(default = "query_timeout_ms")]
     #[schemars(title = "查询超时", description = "毫秒,默认 5000。")]
     pub query_timeout_ms: u32,
+
+    /// How long fetching a file may take, in milliseconds.
+    #[serde(default = "file_timeout_ms")]
+    #[schemars(title = "对账文件超时", description = "毫秒,默认 30000。")]
+    pub file_timeout_ms: u32,
 }
 
 /// How messages are signed, both ways (UnionPay reference, 1.7 and 1.10).
@@ -157,6 +186,14 @@ fn yes() -> bool {
 
 fn base_url() -> String {
     "https://gateway.95516.com".to_owned()
+}
+
+fn file_url() -> String {
+    "https://filedownload.95516.com/".to_owned()
+}
+
+fn file_timeout_ms() -> u32 {
+    30_000
 }
 
 fn biz_type_back() -> String {
@@ -185,6 +222,7 @@ pub(crate) struct Patience {
     pub(crate) consume: Duration,
     pub(crate) back: Duration,
     pub(crate) query: Duration,
+    pub(crate) file: Duration,
 }
 
 /// The configuration, checked and parsed.
@@ -196,6 +234,10 @@ pub(crate) struct Account {
     pub(crate) access: Vec<(&'static str, String)>,
     pub(crate) signing: Signing,
     pub(crate) base_url: String,
+    pub(crate) file_url: String,
+    pub(crate) payment_code: bool,
+    pub(crate) term_id: String,
+    pub(crate) term_info: Option<String>,
     pub(crate) biz_type_back: String,
     pub(crate) clearing_cut: NaiveTime,
     pub(crate) patience: Patience,
@@ -219,13 +261,21 @@ impl UnionpayConfig {
         Ok(Account {
             access: self.access()?,
             signing: self.signing()?,
-            base_url: self.address()?,
+            base_url: address("base_url", &self.base_url)?
+                .as_str()
+                .trim_end_matches('/')
+                .to_owned(),
             patience: Patience {
                 // The engine lets no one else send a payment within its lease: a call must have ended by then.
                 consume: wait("consume_timeout_ms", self.consume_timeout_ms, SEND_LEASE)?,
                 back: wait("back_timeout_ms", self.back_timeout_ms, Duration::from_secs(60))?,
                 query: wait("query_timeout_ms", self.query_timeout_ms, Duration::from_secs(60))?,
+                file: wait("file_timeout_ms", self.file_timeout_ms, Duration::from_secs(300))?,
             },
+            file_url: address("file_url", &self.file_url)?.into(),
+            payment_code: self.payment_code,
+            term_info: self.term_info()?,
+            term_id: self.term_id,
             clearing_cut,
             mer_id: self.mer_id,
             tr_id: self.tr_id,
@@ -282,16 +332,36 @@ impl UnionpayConfig {
         }
     }
 
-    fn address(&self) -> Result<String, ConfigError> {
-        let url = Url::parse(&self.base_url).map_err(|_| wrong("base_url", "is no address"))?;
-        let bare = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
-        ensure(
-            matches!(url.scheme(), "https" | "http") && url.has_host() && bare,
-            "base_url",
-            "must be an http(s) address without user, query and fragment",
-        )?;
-        Ok(url.as_str().trim_end_matches('/').to_owned())
+    /// What payment codes need beside the digits (UnionPay reference, 4.1).
+    fn term_info(&self) -> Result<Option<String>, ConfigError> {
+        if self.payment_code {
+            ensure(
+                plain(&self.term_id, 8..=8),
+                "term_id",
+                "must be 8 letters or digits for payment codes",
+            )?;
+        }
+        let info = self.term_info.clone().filter(|info| !info.is_empty());
+        if let Some(info) = &info {
+            ensure(
+                read_domain(info).is_some(),
+                "term_info",
+                "must be pairs in braces: {k=v&k=v}",
+            )?;
+        }
+        Ok(info)
     }
+}
+
+fn address(field: &str, text: &str) -> Result<Url, ConfigError> {
+    let url = Url::parse(text).map_err(|_| wrong(field, "is no address"))?;
+    let bare = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    ensure(
+        matches!(url.scheme(), "https" | "http") && url.has_host() && bare,
+        field,
+        "must be an http(s) address without user, query and fragment",
+    )?;
+    Ok(url)
 }
 
 /// Letters and digits only, so many of them.

@@ -8,13 +8,13 @@ use metropay_core::channel::{CallError, Called, DeductQuestion, Hint, Outcome, P
 use metropay_core::money::Fen;
 
 use crate::Unionpay;
-use crate::call::{BACK, Kind, OrderKey};
+use crate::call::{BACK, OrderKey};
 use crate::codes::{Verdict, verdict};
 use crate::config::plain;
-use crate::query::{Found, Move, Order};
+use crate::query::{Found, Move, Order, Words};
 
 /// Amounts have twelve digits at most (UnionPay reference, 10).
-const AMOUNT_MAX: u64 = 999_999_999_999;
+pub(crate) const AMOUNT_MAX: u64 = 999_999_999_999;
 
 impl Unionpay {
     pub(crate) async fn consume(&self, question: &DeductQuestion) -> Called<Paid> {
@@ -32,16 +32,12 @@ impl Unionpay {
             },
             moves: Move::Consume,
             amount: question.amount,
-        };
-        let kind = Kind {
-            txn_type: "01",
-            txn_sub_type: "01",
-            biz_type: "000902",
+            words: Words::TOKEN,
         };
         let token = format!("{{trId={}&token={}}}", self.account.tr_id, question.contract_handle);
-        let mut fields = self.message(kind, order.key);
+        let mut fields = self.message(order.words.consume(), order.key);
         for (name, value) in [
-            ("channelType", "07".to_owned()),
+            ("channelType", order.words.channel_type.to_owned()),
             ("txnAmt", question.amount.to_string()),
             ("currencyCode", "156".to_owned()),
             ("backUrl", self.setting.notify_url.clone()),
@@ -64,11 +60,15 @@ impl Unionpay {
 
     /// The gateway judges form, key and permission before it looks whether it has the order already (UnionPay reference,
     /// 5.3): refused for one of these, a repeat proves nothing about its first sending. So the order itself is asked for.
-    async fn confirm(&self, order: Order<'_>, why: Refusal) -> Called<Paid> {
+    pub(crate) async fn confirm(&self, order: Order<'_>, why: Refusal) -> Called<Paid> {
         match self.find(order).await {
             Ok(Found::Done(_) | Found::Running | Found::Unclear(_)) => Ok(Outcome::Pending),
             Ok(Found::Absent | Found::Failed(_)) => Ok(Outcome::Refused(why)),
-            Err(CallError::NotSent(_) | CallError::MaybeDone(_)) => Ok(Outcome::Refused(why)),
+            // Whether the order is there nobody knows now.
+            Err(CallError::NotSent(lack) | CallError::MaybeDone(lack)) => Err(CallError::MaybeDone(format!(
+                "refused with {} and not found out: {lack}",
+                why.code
+            ))),
         }
     }
 }

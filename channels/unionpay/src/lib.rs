@@ -13,15 +13,18 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use metropay_core::channel::{
-    Bills, Cadence, CallError, Called, Channel, ChannelFactory, CodePay, ConfigError, ContractRef, ContractStanding,
-    DeductQuestion, Identity, News, NoticeAnswer, NoticeRefused, Paid, PaymentRef, Product, RawNotice, RefundQuestion,
-    RefundStanding, Refunded, ReverseQuestion, Reversed, Setting, SignPage, SignQuestion, Standing,
+    Bills, Cadence, CallError, Called, Channel, ChannelFactory, CodePay, CodePayQuestion, ConfigError, ContractRef,
+    ContractStanding, DeductQuestion, Identity, News, NoticeAnswer, NoticeRefused, Paid, PaymentRef, Product,
+    RawNotice, RefundQuestion, RefundStanding, Refunded, ReverseQuestion, Reversed, Setting, SignPage, SignQuestion,
+    Standing,
 };
 use metropay_core::code::foreign::Looks;
 use metropay_outbound::{Outbound, OutboundSettings};
 
+mod bill;
 mod call;
 mod certificate;
+mod code_pay;
 mod codes;
 mod config;
 mod consume;
@@ -34,6 +37,13 @@ mod reverse;
 mod sign;
 
 pub use config::{SignMethod, UnionpayConfig};
+
+#[async_trait]
+impl CodePay for Unionpay {
+    async fn pay_by_code(&self, question: &CodePayQuestion) -> Called<Paid> {
+        self.consume_code(question).await
+    }
+}
 
 /// Builds UnionPay adapters.
 #[derive(Debug, Clone, Default)]
@@ -96,20 +106,21 @@ impl Channel for Unionpay {
         format!("unionpay:{}:{}", self.account.mer_id, self.account.tr_id)
     }
 
-    /// UnionPay's own cadence (reference, 5.4) behind two quick looks, because an accepted consume settles within a
-    /// second; then a slow tail.
     fn code_pay(&self) -> Option<&dyn CodePay> {
-        None
+        self.account.payment_code.then_some(self as &dyn CodePay)
     }
 
     fn bills(&self) -> Option<&dyn Bills> {
-        None
+        Some(self)
     }
 
+    /// The reference knows no way in which UnionPay says who a user is.
     fn identity(&self) -> Option<&dyn Identity> {
         None
     }
 
+    /// UnionPay's own cadence (reference, 5.4) behind two quick looks, because an accepted consume settles within a
+    /// second; then a slow tail. A payer may type his password for as long as an unknown outcome is waited for.
     fn cadence(&self, _: Product) -> Cadence {
         let millis = [300, 1_000, 2_000, 4_000, 8_000, 16_000, 32_000];
         let tail = [120, 300, 600, 1_800].map(Duration::from_secs);

@@ -5,7 +5,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use chrono::Datelike;
-use metropay_core::channel::{CallError, Paid, PaymentRef, Refusal, Standing};
+use metropay_core::channel::{CallError, Paid, PaymentRef, Product, Refusal, Standing};
 use metropay_core::clock::Time;
 use metropay_core::money::Fen;
 
@@ -36,12 +36,57 @@ impl Move {
     }
 }
 
+/// The words of a product: what its messages say of themselves (UnionPay reference, 3.2.7 and 4.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Words {
+    /// `txnSubType` of a consume.
+    pub(crate) sub_type: &'static str,
+    /// `bizType` of a consume.
+    pub(crate) biz_type: &'static str,
+    /// `channelType` of every message about money.
+    pub(crate) channel_type: &'static str,
+}
+
+impl Words {
+    /// Of tokens.
+    pub(crate) const TOKEN: Self = Self {
+        sub_type: "01",
+        biz_type: "000902",
+        channel_type: "07",
+    };
+    /// Of payment codes.
+    pub(crate) const CODE: Self = Self {
+        sub_type: "06",
+        biz_type: "000000",
+        channel_type: "08",
+    };
+
+    /// Of the product by which a payment was made.
+    pub(crate) fn of(product: Product) -> Self {
+        match product {
+            Product::Mandate => Self::TOKEN,
+            Product::PaymentCode => Self::CODE,
+        }
+    }
+
+    /// The kind of a consume.
+    pub(crate) fn consume(self) -> Kind<'static> {
+        Kind {
+            txn_type: "01",
+            txn_sub_type: self.sub_type,
+            biz_type: self.biz_type,
+        }
+    }
+}
+
 /// An order as we know it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Order<'a> {
     pub(crate) key: OrderKey<'a>,
     pub(crate) moves: Move,
     pub(crate) amount: Fen,
+    /// By which product the payment was made.
+    pub(crate) words: Words,
 }
 
 impl<'a> Order<'a> {
@@ -54,6 +99,7 @@ impl<'a> Order<'a> {
             },
             moves: Move::Consume,
             amount: payment.amount,
+            words: Words::of(payment.product),
         }
     }
 }
@@ -208,7 +254,7 @@ fn discount(reserved: &str) -> Option<Fen> {
 }
 
 /// A moment written `MMDDhhmmss`, in the year in which it lies nearest to `about`.
-fn nearest(text: &str, about: Time) -> Option<Time> {
+pub(crate) fn nearest(text: &str, about: Time) -> Option<Time> {
     if text.len() != 10 || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }

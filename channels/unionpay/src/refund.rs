@@ -7,7 +7,7 @@ use metropay_core::channel::{CallError, Called, Hint, Outcome, RefundQuestion, R
 use crate::Unionpay;
 use crate::call::{BACK, Kind, OrderKey};
 use crate::codes::{Verdict, verdict};
-use crate::query::{Found, Move, Moved, Order};
+use crate::query::{Found, Move, Moved, Order, Words};
 
 impl<'a> Order<'a> {
     /// The order of a refund.
@@ -19,6 +19,7 @@ impl<'a> Order<'a> {
             },
             moves: Move::Refund,
             amount: question.amount,
+            words: Words::of(question.payment.product),
         }
     }
 }
@@ -85,11 +86,14 @@ impl Unionpay {
         let kind = Kind {
             txn_type: order.moves.txn_type(),
             txn_sub_type: "00",
-            biz_type: &self.account.biz_type_back,
+            biz_type: match order.words {
+                Words::TOKEN => &self.account.biz_type_back,
+                other => other.biz_type,
+            },
         };
         let mut fields = self.message(kind, order.key);
         for (name, value) in [
-            ("channelType", "07".to_owned()),
+            ("channelType", order.words.channel_type.to_owned()),
             ("origQryId", original.to_owned()),
             ("txnAmt", order.amount.to_string()),
             ("backUrl", self.setting.notify_url.clone()),

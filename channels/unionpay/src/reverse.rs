@@ -12,7 +12,7 @@ use metropay_core::clock::Time;
 use crate::Unionpay;
 use crate::call::{BACK, Kind, OrderKey};
 use crate::codes::{Class, Verdict, find};
-use crate::query::{Found, Move, Moved, Order};
+use crate::query::{Found, Move, Moved, Order, Words};
 
 /// When "no such order" may prove that there will be none: 60 s, and the repeat 30 s later (UnionPay reference, 5.4).
 const ABSENCE_PROVES: Duration = Duration::from_secs(90);
@@ -53,7 +53,8 @@ impl Unionpay {
             biz_type: "000000",
         };
         let mut fields = self.message(kind, Order::of(payment).key);
-        fields.insert("channelType".to_owned(), "07".to_owned());
+        let words = Words::of(payment.product);
+        fields.insert("channelType".to_owned(), words.channel_type.to_owned());
         let answer = self.ask(BACK, fields, self.account.patience.back).await?;
         let code = find(answer.code());
         let taken = code.is_some_and(|code| code.class == Class::Success);
@@ -136,6 +137,7 @@ fn back<'a>(question: &'a ReverseQuestion, moves: Move, order_id: &'a str) -> Or
         },
         moves,
         amount: question.payment.amount,
+        words: Words::of(question.payment.product),
     }
 }
 

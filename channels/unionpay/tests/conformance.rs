@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use metropay_channel_unionpay::UnionpayFactory;
 use metropay_channel_kit::conformance;
 use metropay_channel_kit::simulated::{Simulated, UNIONPAY};
+use metropay_channel_unionpay::UnionpayFactory;
 use metropay_outbound::OutboundSettings;
 use metropay_simulator::{Settings, Simulator};
 

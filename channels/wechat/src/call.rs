@@ -6,10 +6,11 @@ use std::time::Duration;
 use metropay_core::channel::{CallError, ConfigError, Setting};
 use metropay_core::clock::Clock;
 use metropay_core::random::Random;
-use metropay_outbound::{Answer, Outbound, OutboundSettings, Request};
+use metropay_outbound::{Answer, Download, Outbound, OutboundSettings, Request};
 
+use crate::account::{Account, wrong};
 use crate::codes::{Failure, normal};
-use crate::config::{Account, Mode, wrong};
+use crate::config::Mode;
 use crate::sign::SignType;
 use crate::xml::{MESSAGE_MAX, Message};
 
@@ -80,8 +81,13 @@ impl Gate {
     }
 
     pub(crate) async fn send(&self, request: Request, certified: bool) -> Result<Answer, CallError> {
+        self.way(certified).send(request).await
+    }
+
+    /// The pool of connections: with the merchant's certificate, where there is one, or without.
+    pub(crate) fn way(&self, certified: bool) -> &Outbound {
         let way = if certified { self.certified.as_ref() } else { None };
-        way.unwrap_or(&self.plain).send(request).await
+        way.unwrap_or(&self.plain)
     }
 
     pub(crate) fn nonce(&self) -> String {
@@ -126,6 +132,12 @@ impl<'a> Call<'a> {
         self
     }
 
+    /// Signs by HMAC-SHA256 whatever the account prefers.
+    pub(crate) fn hmac(mut self) -> Self {
+        self.sign_type = SignType::HmacSha256;
+        self
+    }
+
     pub(crate) fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
@@ -142,14 +154,28 @@ impl<'a> Call<'a> {
     /// # Errors
     /// [`CallError`] when there was no answer, or one that cannot be believed.
     pub(crate) async fn send(mut self) -> Result<Reply, CallError> {
+        let request = self.request();
+        let answer = self.gate.send(request, self.certified).await?;
+        judge(self.account, &answer, self.sign_type, Signed::Always)
+    }
+
+    /// Signs the message, sends it once, and takes a file in answer, which is not signed.
+    ///
+    /// # Errors
+    /// [`CallError`] when it did not arrive whole.
+    pub(crate) async fn download(mut self, max: u64) -> Result<Download, CallError> {
+        let request = self.request();
+        self.gate.way(self.certified).download(request, max).await
+    }
+
+    /// Signs the message and writes it down.
+    pub(crate) fn request(&mut self) -> Request {
         if self.sign_type == SignType::HmacSha256 {
             self.message.text("sign_type", self.sign_type.name());
         }
         self.account.keys.sign(&mut self.message, self.sign_type);
         let url = format!("{}{}", self.account.base_url, self.path);
-        let request = Request::post(url, "text/xml; charset=utf-8", self.message.write(), self.timeout);
-        let answer = self.gate.send(request, self.certified).await?;
-        judge(self.account, &answer, self.sign_type, Signed::Always)
+        Request::post(url, "text/xml; charset=utf-8", self.message.write(), self.timeout)
     }
 }
 

@@ -16,6 +16,12 @@ pub(crate) enum Asked {
     CloseOrder,
     Refund,
     QueryRefund,
+    /// `micropay`.
+    PayByCode,
+    /// `reverse`, for orders that were paid by code.
+    Reverse,
+    /// `downloadbill` and `downloadfundflow`; the former tells by its text.
+    Bill,
 }
 
 /// What a code proves about the call that it answers.
@@ -23,6 +29,8 @@ pub(crate) enum Asked {
 pub(crate) enum Class {
     /// F: finally failed, nothing was moved by this call.
     Final,
+    /// F after query: failed by this call, but the code may also mean that the number had been used before.
+    Confirm,
     /// Q: unknown or still open, query.
     Query,
     /// R: not processed now, the same request may be repeated.
@@ -51,8 +59,11 @@ const fn row(asked: &'static [Asked], code: &'static str, class: Class, hint: Hi
     }
 }
 
-use Asked::{CloseOrder, Deduct, DeleteContract, Outcome, QueryContract, QueryOrder, QueryRefund, Refund, Sign};
-use Class::{Config, Done, Final, Query, Repeat};
+use Asked::{
+    Bill, CloseOrder, Deduct, DeleteContract, Outcome, PayByCode, QueryContract, QueryOrder, QueryRefund, Refund,
+    Reverse, Sign,
+};
+use Class::{Config, Confirm, Done, Final, Query, Repeat};
 
 /// Calls to which the codes of set-up and programming errors apply alike.
 const ALL: &[Asked] = &[
@@ -64,8 +75,12 @@ const ALL: &[Asked] = &[
     CloseOrder,
     Refund,
     QueryRefund,
+    PayByCode,
+    Reverse,
+    Bill,
 ];
-const READS: &[Asked] = &[Sign, QueryContract, DeleteContract, QueryOrder, QueryRefund];
+const READS: &[Asked] = &[Sign, QueryContract, DeleteContract, QueryOrder, QueryRefund, Bill];
+const PAY: &[Asked] = &[PayByCode];
 const BOTH: &[Asked] = &[Deduct, Outcome];
 
 /// Codes are written as [`normal`] makes them. The first row that fits counts.
@@ -96,13 +111,43 @@ static ROWS: &[Row] = &[
     row(&[DeleteContract], "PARAMETERFAIL", Config, Hint::Setup),
     row(&[DeleteContract], "MERCHANTPERMISSIONERROR", Config, Hint::Setup),
     row(&[Sign], "CONTRACTEXISTED", Final, Hint::None),
-    // 8.6, queries and closing
+    // 8.5, paying by code
+    row(PAY, "SYSTEMERROR", Query, Hint::None),
+    row(PAY, "BANKERROR", Query, Hint::None),
+    row(PAY, "USERPAYING", Query, Hint::None),
+    row(PAY, "ORDERPAID", Query, Hint::None),
+    row(PAY, "OUTTRADENOUSED", Query, Hint::None),
+    row(PAY, "AUTHCODEEXPIRE", Final, Hint::User),
+    row(PAY, "AUTHCODEERROR", Final, Hint::User),
+    row(PAY, "AUTHCODEINVALID", Final, Hint::User),
+    row(PAY, "NOTENOUGH", Final, Hint::Funds),
+    row(PAY, "NOTSUPORTCARD", Final, Hint::User),
+    row(PAY, "ORDERCLOSED", Final, Hint::None),
+    row(PAY, "ORDERREVERSED", Final, Hint::None),
+    row(PAY, "BUYERMISMATCH", Final, Hint::None),
+    row(PAY, "TRADEERROR", Confirm, Hint::None),
+    row(PAY, "RULELIMIT", Final, Hint::Funds),
+    row(PAY, "INVALIDREQUEST", Confirm, Hint::Setup),
+    // 8.6, queries, closing and reversing
     row(&[QueryOrder], "ORDERNOTEXIST", Done, Hint::None),
     row(&[CloseOrder], "ORDERPAID", Query, Hint::None),
     row(&[CloseOrder], "ORDERCLOSED", Done, Hint::None),
     row(&[CloseOrder], "ORDERNOTEXIST", Query, Hint::None),
     row(&[CloseOrder], "TRADESTATEERROR", Query, Hint::None),
     row(&[CloseOrder], "SYSTEMERROR", Repeat, Hint::None),
+    row(&[Reverse], "SYSTEMERROR", Repeat, Hint::None),
+    row(&[Reverse], "USERPAYING", Repeat, Hint::None),
+    row(&[Reverse], "REVERSEEXPIRE", Final, Hint::None),
+    row(&[Reverse], "TRADEERROR", Confirm, Hint::None),
+    row(&[Reverse], "INVALIDREQUEST", Confirm, Hint::None),
+    // 6.1, bills
+    row(&[Bill], "NOBILLEXIST", Done, Hint::None),
+    row(&[Bill], "BILLCREATING", Query, Hint::None),
+    row(&[Bill], "INVALIDBILLTYPE", Config, Hint::Setup),
+    row(&[Bill], "DATAFORMATERROR", Config, Hint::Setup),
+    row(&[Bill], "MISSINGPARAMETER", Config, Hint::Setup),
+    row(&[Bill], "COMPRESSGZIPERROR", Repeat, Hint::None),
+    row(&[Bill], "UNCOMPRESSGZIPERROR", Repeat, Hint::None),
     // 8.7, refunds
     row(&[Refund], "SYSTEMERROR", Repeat, Hint::None),
     row(&[Refund], "BIZERRNEEDRETRY", Repeat, Hint::None),
@@ -124,6 +169,9 @@ static ROWS: &[Row] = &[
     row(ALL, "SIGNERROR", Config, Hint::Setup),
     row(ALL, "APPIDMCHIDNOTMATCH", Config, Hint::Setup),
     row(ALL, "INVALIDTRANSACTIONID", Config, Hint::Setup),
+    row(ALL, "LACKPARAMS", Config, Hint::Setup),
+    row(ALL, "NOTUTF8", Config, Hint::Setup),
+    row(ALL, "POSTDATAEMPTY", Config, Hint::Setup),
     row(ALL, "XMLFORMATERROR", Config, Hint::Setup),
     row(ALL, "REQUIREPOSTMETHOD", Config, Hint::Setup),
     row(ALL, "CERTERROR", Config, Hint::Setup),
@@ -198,6 +246,9 @@ mod tests {
             "closeorder" => CloseOrder,
             "refund" => Refund,
             "queryrefund" => QueryRefund,
+            "micropay" => PayByCode,
+            "reverse" => Reverse,
+            "bill" => Bill,
             other => panic!("{other} is no call"),
         }
     }
@@ -221,7 +272,7 @@ mod tests {
                 lines += 1;
             }
         }
-        assert!(lines > 70, "{lines} codes");
+        assert!(lines > 110, "{lines} codes");
     }
 
     #[test]

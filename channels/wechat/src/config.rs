@@ -1,15 +1,10 @@
-//! The configuration of an account with WeChat Pay, and what it is once it was checked (wechat reference, 1.2 and 12).
+//! The configuration of an account with WeChat Pay, as operators enter it (wechat reference, 1.2 and 12).
 
-use std::net::Ipv4Addr;
-use std::time::Duration;
-
-use metropay_core::channel::ConfigError;
 use metropay_core::secret::{Secret, optional};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use url::Url;
 
-use crate::sign::{Keys, SignType};
+use crate::sign::SignType;
 
 /// Whose merchant number acts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -34,10 +29,39 @@ pub enum SignEntry {
     EntrustWeb,
 }
 
+/// Which version of the channel's interface a product speaks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Api {
+    /// XML, signed with the APIv2 key.
+    #[default]
+    V2,
+    /// JSON, signed with certificates. Needs the APIv3 credentials.
+    V3,
+}
+
+/// Where the one-time code of a user comes from (wechat reference, 7).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum UserInfo {
+    /// From a page inside WeChat, silently: his id only.
+    #[default]
+    Base,
+    /// From a page inside WeChat on which he agrees to tell his name as well.
+    Profile,
+    /// From the mobile App's SDK.
+    App,
+    /// From a mini program.
+    Miniprogram,
+}
+
 /// The configuration of an account, as operators enter it.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(title = "微信支付（委托代扣）", description = "微信支付 APIv2 委托代扣账户参数")]
+#[schemars(
+    title = "微信支付",
+    description = "微信支付账户参数：委托代扣、付款码支付、退款、账单与用户信息"
+)]
 pub struct WechatConfig {
     /// Direct merchant or service provider.
     #[schemars(title = "接入模式", description = "direct：普通商户；provider：服务商")]
@@ -79,12 +103,79 @@ pub struct WechatConfig {
     pub sign_entry: SignEntry,
     /// The merchant's API certificate, PEM. Refunds over https demand it.
     #[serde(default, deserialize_with = "optional")]
-    #[schemars(title = "商户 API 证书", description = "apiclient_cert.pem 的内容，退款时使用")]
+    #[schemars(
+        title = "商户 API 证书",
+        description = "apiclient_cert.pem 的内容，退款、撤销与 APIv3 使用"
+    )]
     pub client_cert_pem: Option<Secret>,
     /// The key of that certificate, PEM.
     #[serde(default, deserialize_with = "optional")]
-    #[schemars(title = "商户 API 私钥", description = "apiclient_key.pem 的内容，退款时使用")]
+    #[schemars(
+        title = "商户 API 私钥",
+        description = "apiclient_key.pem 的内容，退款、撤销与 APIv3 使用"
+    )]
     pub client_key_pem: Option<Secret>,
+    /// The APIv3 key. With it, certificate and private key, the account speaks APIv3 where that is chosen, and bills come
+    /// over APIv3.
+    #[serde(default, deserialize_with = "optional")]
+    #[schemars(
+        title = "APIv3 密钥",
+        description = "32 位；填写后账单走 APIv3，需同时填写商户 API 证书与私钥"
+    )]
+    pub api_v3_key: Option<Secret>,
+    /// The id of the WeChat Pay public key, where the account works with that instead of platform certificates.
+    #[serde(default)]
+    #[schemars(
+        title = "微信支付公钥 ID",
+        description = "以 PUB_KEY_ID_ 开头；使用平台证书模式时不填"
+    )]
+    pub public_key_id: Option<String>,
+    /// The WeChat Pay public key, PEM.
+    #[serde(default)]
+    #[schemars(title = "微信支付公钥", description = "pub_key.pem 的内容，与公钥 ID 同时填写")]
+    pub public_key_pem: Option<String>,
+    /// Whether payments by the user's own WeChat payment code are taken.
+    #[serde(default)]
+    #[schemars(title = "付款码支付", description = "是否受理用户微信付款码")]
+    pub payment_code: bool,
+    /// By which interface payment codes are paid.
+    #[serde(default)]
+    #[schemars(
+        title = "付款码接口版本",
+        description = "v2：micropay（默认）；v3：codepay，需微信开通"
+    )]
+    pub payment_code_api: Api,
+    /// By which interface refunds are made. A refund must be repeated over the one by which it was first asked for: change
+    /// it only when no refund is under way.
+    #[serde(default)]
+    #[schemars(title = "退款接口版本", description = "v2（默认）或 v3；请在没有处理中的退款时切换")]
+    pub refund_api: Api,
+    /// The secret of the App that asks users who they are.
+    #[serde(default, deserialize_with = "optional")]
+    #[schemars(title = "用户信息 AppSecret", description = "填写后可通过微信授权获取用户 openid")]
+    pub app_secret: Option<Secret>,
+    /// The App that asks users who they are, where it is another than `appid`.
+    #[serde(default)]
+    #[schemars(
+        title = "用户信息 APPID",
+        description = "网页授权、移动应用或小程序的 APPID，默认同 APPID"
+    )]
+    pub user_info_appid: Option<String>,
+    /// Where the one-time code of a user comes from.
+    #[serde(default)]
+    #[schemars(
+        title = "用户信息来源",
+        description = "base：网页静默授权；profile：网页授权并获取昵称；app：移动应用；miniprogram：小程序"
+    )]
+    pub user_info: UserInfo,
+    /// Where users agree.
+    #[serde(default = "oauth_page_url")]
+    #[schemars(title = "授权页地址", description = "默认 https://open.weixin.qq.com")]
+    pub oauth_page_url: String,
+    /// Where one-time codes are changed for ids.
+    #[serde(default = "oauth_api_url")]
+    #[schemars(title = "授权接口地址", description = "默认 https://api.weixin.qq.com")]
+    pub oauth_api_url: String,
     /// Where the gateway is.
     #[serde(default = "base_url")]
     #[schemars(title = "网关地址", description = "默认 https://api.mch.weixin.qq.com")]
@@ -104,6 +195,21 @@ pub struct WechatConfig {
     #[serde(default = "close_after_s")]
     #[schemars(title = "关单等待（秒）", description = "下单后多久才允许关单，微信要求至少 300 秒")]
     pub close_after_s: u64,
+    /// From when on an order that was paid by code may be reversed; the channel wants fifteen seconds.
+    #[serde(default = "reverse_after_s")]
+    #[schemars(
+        title = "撤销等待（秒）",
+        description = "付款码支付后多久才允许撤销，微信要求至少 15 秒"
+    )]
+    pub reverse_after_s: u64,
+    /// How long a payment by code may take.
+    #[serde(default = "code_pay_timeout_s")]
+    #[schemars(title = "付款码支付超时（秒）", description = "微信可能依次尝试多张卡，建议 30 秒")]
+    pub code_pay_timeout_s: u64,
+    /// How long the download of a bill may take.
+    #[serde(default = "bill_timeout_s")]
+    #[schemars(title = "账单下载超时（秒）")]
+    pub bill_timeout_s: u64,
     /// How long a deduction may take.
     #[serde(default = "deduct_timeout_s")]
     #[schemars(title = "扣款超时（秒）")]
@@ -130,6 +236,26 @@ fn close_after_s() -> u64 {
     300
 }
 
+fn oauth_page_url() -> String {
+    "https://open.weixin.qq.com".to_owned()
+}
+
+fn oauth_api_url() -> String {
+    "https://api.weixin.qq.com".to_owned()
+}
+
+fn reverse_after_s() -> u64 {
+    15
+}
+
+fn code_pay_timeout_s() -> u64 {
+    30
+}
+
+fn bill_timeout_s() -> u64 {
+    60
+}
+
 fn deduct_timeout_s() -> u64 {
     6
 }
@@ -140,165 +266,4 @@ fn refund_timeout_s() -> u64 {
 
 fn query_timeout_s() -> u64 {
     5
-}
-
-/// A configuration that was checked.
-#[derive(Debug)]
-pub(crate) struct Account {
-    pub(crate) mode: Mode,
-    pub(crate) appid: String,
-    pub(crate) mch_id: String,
-    pub(crate) sub_appid: Option<String>,
-    pub(crate) sub_mch_id: Option<String>,
-    pub(crate) keys: Keys,
-    pub(crate) sign_type: SignType,
-    pub(crate) plan_id: String,
-    pub(crate) sign_entry: SignEntry,
-    pub(crate) identity_pem: Option<Secret>,
-    pub(crate) base_url: String,
-    pub(crate) signing_page: Option<Url>,
-    pub(crate) spbill_create_ip: String,
-    pub(crate) close_after: Duration,
-    pub(crate) deduct_timeout: Duration,
-    pub(crate) refund_timeout: Duration,
-    pub(crate) query_timeout: Duration,
-}
-
-impl WechatConfig {
-    /// Checks everything that can be checked without asking the channel.
-    pub(crate) fn check(self) -> Result<Account, ConfigError> {
-        digits("mch_id", &self.mch_id, 32)?;
-        digits("plan_id", &self.plan_id, 28)?;
-        app("appid", &self.appid)?;
-        let (sub_appid, sub_mch_id) = shop(self.mode, given(self.sub_appid), given(self.sub_mch_id))?;
-        key("api_key", &self.api_key)?;
-        self.old_api_key
-            .as_ref()
-            .map_or(Ok(()), |old| key("old_api_key", old))?;
-        let base = address("base_url", &self.base_url)?;
-        let identity_pem = identity(&base, self.client_cert_pem, self.client_key_pem)?;
-        if base.query().is_some() {
-            return wrong("base_url", "must have no query");
-        }
-        let signing_page = given(self.signing_page_url)
-            .map(|page| address("signing_page_url", &page))
-            .transpose()?;
-        if self.spbill_create_ip.parse::<Ipv4Addr>().is_err() {
-            return wrong("spbill_create_ip", "must be an IPv4 address");
-        }
-        Ok(Account {
-            mode: self.mode,
-            appid: self.appid,
-            mch_id: self.mch_id,
-            sub_appid,
-            sub_mch_id,
-            keys: Keys {
-                present: self.api_key,
-                before: self.old_api_key,
-            },
-            sign_type: self.sign_type,
-            plan_id: self.plan_id,
-            sign_entry: self.sign_entry,
-            identity_pem,
-            base_url: self.base_url.trim_end_matches('/').to_owned(),
-            signing_page,
-            spbill_create_ip: self.spbill_create_ip,
-            close_after: seconds("close_after_s", self.close_after_s, 86_400)?,
-            deduct_timeout: seconds("deduct_timeout_s", self.deduct_timeout_s, 60)?,
-            refund_timeout: seconds("refund_timeout_s", self.refund_timeout_s, 60)?,
-            query_timeout: seconds("query_timeout_s", self.query_timeout_s, 60)?,
-        })
-    }
-}
-
-pub(crate) fn wrong<T>(field: &str, reason: &str) -> Result<T, ConfigError> {
-    Err(ConfigError {
-        field: field.to_owned(),
-        reason: reason.to_owned(),
-    })
-}
-
-/// A text that a form left empty was not given.
-fn given(text: Option<String>) -> Option<String> {
-    text.filter(|text| !text.is_empty())
-}
-
-fn digits(field: &str, text: &str, length_max: usize) -> Result<(), ConfigError> {
-    let fits = (1..=length_max).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
-    if fits {
-        Ok(())
-    } else {
-        wrong(field, &format!("must be 1 to {length_max} digits"))
-    }
-}
-
-fn app(field: &str, text: &str) -> Result<(), ConfigError> {
-    let fits = text.starts_with("wx") && text.len() <= 32 && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    if fits {
-        Ok(())
-    } else {
-        wrong(field, "must be an App id such as wxd930ea5d5a258f4f")
-    }
-}
-
-fn key(field: &str, key: &Secret) -> Result<(), ConfigError> {
-    let fits = key.expose().len() == 32 && key.expose().bytes().all(|byte| byte.is_ascii_graphic());
-    if fits {
-        Ok(())
-    } else {
-        wrong(field, "must be 32 characters")
-    }
-}
-
-fn shop(
-    mode: Mode,
-    sub_appid: Option<String>,
-    sub_mch_id: Option<String>,
-) -> Result<(Option<String>, Option<String>), ConfigError> {
-    match (mode, &sub_appid, &sub_mch_id) {
-        (Mode::Provider, _, None) => return wrong("sub_mch_id", "is needed in provider mode"),
-        (Mode::Direct, _, Some(_)) => return wrong("sub_mch_id", "belongs to provider mode only"),
-        (Mode::Direct, Some(_), None) => return wrong("sub_appid", "belongs to provider mode only"),
-        _ => {}
-    }
-    sub_appid.as_deref().map_or(Ok(()), |id| app("sub_appid", id))?;
-    sub_mch_id
-        .as_deref()
-        .map_or(Ok(()), |id| digits("sub_mch_id", id, 32))?;
-    Ok((sub_appid, sub_mch_id))
-}
-
-fn address(field: &str, text: &str) -> Result<Url, ConfigError> {
-    match Url::parse(text) {
-        Ok(url) if matches!(url.scheme(), "http" | "https") && url.fragment().is_none() => Ok(url),
-        _ => wrong(field, "must be an http or https address"),
-    }
-}
-
-/// The certificate and its key as one PEM. Over https refunds and reversals are impossible without it, so it is demanded.
-fn identity(base: &Url, cert: Option<Secret>, key: Option<Secret>) -> Result<Option<Secret>, ConfigError> {
-    match (cert, key) {
-        (Some(cert), Some(key)) => Ok(Some(Secret::from(format!("{}\n{}", cert.expose(), key.expose())))),
-        (Some(_), None) => wrong("client_key_pem", "is needed with the certificate"),
-        (None, Some(_)) => wrong("client_cert_pem", "is needed with the key"),
-        (None, None) if base.scheme() == "https" => wrong("client_cert_pem", "is needed: refunds over https demand it"),
-        (None, None) => Ok(None),
-    }
-}
-
-fn seconds(field: &str, seconds: u64, max: u64) -> Result<Duration, ConfigError> {
-    if (1..=max).contains(&seconds) {
-        Ok(Duration::from_secs(seconds))
-    } else {
-        wrong(field, &format!("must lie between 1 and {max} seconds"))
-    }
-}
-
-/// The address at which the channel notifies us (wechat reference, 9.1).
-pub(crate) fn check_notify_url(notify_url: &str) -> Result<(), ConfigError> {
-    let url = address("notify_url", notify_url)?;
-    if url.query().is_some() || url.path().len() < 2 || notify_url.len() > 256 {
-        return wrong("notify_url", "must have a path, no query, and at most 256 characters");
-    }
-    Ok(())
 }

@@ -29,7 +29,7 @@ const SIGNABLE_FOR: Duration = Duration::from_secs(150 * 60);
 const PAGE_URL_MAX: usize = 1_024;
 
 /// What is not encoded in a query.
-const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+pub(crate) const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 impl Wechat {
     pub(crate) async fn sign(&self, question: &SignQuestion) -> Called<SignPage> {
@@ -231,7 +231,7 @@ impl Wechat {
         };
         match failure.row(Asked::DeleteContract).map(|row| (row.class, row.hint)) {
             Some((Class::Done, _)) => Ok(Outcome::Done(())),
-            Some((Class::Config | Class::Final, hint)) => Ok(Outcome::Refused(failure.refusal(hint))),
+            Some((Class::Config | Class::Final | Class::Confirm, hint)) => Ok(Outcome::Refused(failure.refusal(hint))),
             Some((Class::Repeat | Class::Query, _)) => Err(maybe(failure.line())),
             None => self.ended_already(contract, &failure).await,
         }

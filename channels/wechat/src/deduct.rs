@@ -4,21 +4,19 @@ use metropay_core::channel::{Called, DeductQuestion, Hint, Outcome, Paid, Paymen
 
 use crate::Wechat;
 use crate::call::{Call, by_mode, maybe, other, other_shop, worsened};
+use crate::code_pay::subject;
 use crate::codes::{Asked, Class, Failure};
 use crate::text::fitting;
 
 impl Wechat {
-    pub(crate) async fn apply(&self, question: &DeductQuestion) -> Called<Paid> {
+    /// The call that deducts, before it is signed.
+    pub(crate) fn application(&self, question: &DeductQuestion) -> Call<'_> {
         let mut call = Call::new(&self.account, &self.gate, by_mode(&self.account, "pay", "pappayapply"))
             .nonce()
             .timeout(self.account.deduct_timeout);
-        let mut body = fitting(&question.body, 127);
-        if body.is_empty() {
-            "消费".clone_into(&mut body);
-        }
         let attach = fitting(&format!("store={}", question.store), 127);
         call.message
-            .text("body", body)
+            .text("body", subject(&question.body))
             .text_if("attach", Some(attach.as_str()).filter(|_| !question.store.is_empty()))
             .text("out_trade_no", question.no.as_str())
             .fen("total_fee", question.amount)
@@ -27,7 +25,11 @@ impl Wechat {
             .text("notify_url", self.notify_url.as_str())
             .text("trade_type", "PAP")
             .text("contract_id", question.contract_handle.as_str());
-        match call.send().await?.signed()? {
+        call
+    }
+
+    pub(crate) async fn apply(&self, question: &DeductQuestion) -> Called<Paid> {
+        match self.application(question).send().await?.signed()? {
             Ok(message)
                 if other_shop(&self.account, &message) || other(&message, "out_trade_no", question.no.as_str()) =>
             {
@@ -42,7 +44,9 @@ impl Wechat {
         match failure.row(Asked::Deduct).map(|row| (row.class, row.hint)) {
             Some((Class::Query, _)) if failure.code == "ORDERACCEPTED" => Ok(Outcome::Pending),
             Some((Class::Query, _)) => self.confirm(question, failure, None).await,
-            Some((Class::Final | Class::Config, hint)) => self.confirm(question, failure, Some(hint)).await,
+            Some((Class::Final | Class::Config | Class::Confirm, hint)) => {
+                self.confirm(question, failure, Some(hint)).await
+            }
             Some((Class::Repeat | Class::Done, _)) => Err(maybe(failure.line())),
             None => {
                 tracing::warn!(code = %failure.code, payment = %question.no, "WeChat answered a deduction with an unlisted code");

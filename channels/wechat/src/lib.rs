@@ -1,19 +1,32 @@
-//! WeChat Pay: automatic deduction (委托代扣) over APIv2, for merchants and for service providers.
+//! WeChat Pay: automatic deduction (委托代扣), payment by code (付款码支付), refunds, bills and users, for merchants and for
+//! service providers.
 //!
-//! A file per act: contracts, deductions, queries, refunds, reversals, notifications. Beneath them lie one call
-//! (`call`), the messages (`xml`), their signatures (`sign`) and the tables of error codes (`codes`).
+//! A file per act: contracts, deductions, payments by code, queries, refunds, reversals, notifications, bills, users. Beneath
+//! them lie one APIv2 call (`call`), the messages (`xml`), their signatures (`sign`) and the tables of error codes (`codes`);
+//! APIv3 has all this for itself in `v3`.
 
+mod account;
+mod bill;
+mod cadence;
 mod call;
+mod code_pay;
+mod code_reverse;
 mod codes;
 mod config;
 mod contract;
 mod deduct;
+#[doc(hidden)]
+pub mod fuzz;
+#[doc(hidden)]
+pub mod measure;
 mod notice;
+mod oauth;
 mod query;
 mod refund;
 mod reverse;
 mod sign;
 mod text;
+mod v3;
 mod xml;
 
 use std::sync::Arc;
@@ -28,11 +41,13 @@ use metropay_core::channel::{
 use metropay_core::code::foreign::Looks;
 use metropay_outbound::OutboundSettings;
 
+use crate::account::{Account, check_notify_url};
 use crate::call::Gate;
-use crate::config::{Account, check_notify_url};
-pub use crate::config::{Mode, SignEntry, WechatConfig};
+pub use crate::config::{Api, Mode, SignEntry, UserInfo, WechatConfig};
 use crate::refund::Back;
 pub use crate::sign::SignType;
+use crate::v3::Client;
+pub use crate::v3::{Unsealable, seal};
 
 /// From when on "no such order" proves that there will be none (wechat reference, 3.9).
 const ABSENCE_PROVES_AFTER: Duration = Duration::from_secs(60);
@@ -59,22 +74,38 @@ impl ChannelFactory for WechatFactory {
     const PAYMENT_CODE: Option<Looks> = Some(Looks::Wechat);
 
     fn build(&self, config: WechatConfig, setting: Setting) -> Result<Arc<dyn Channel>, ConfigError> {
-        let account = config.check()?;
-        check_notify_url(&setting.notify_url)?;
-        let gate = Gate::new(&account, &self.outbound, &setting)?;
-        Ok(Arc::new(Wechat {
-            account,
-            gate,
-            notify_url: setting.notify_url,
-        }))
+        Ok(Arc::new(Wechat::new(&self.outbound, config, setting)?))
     }
 }
 
 /// The adapter of one account.
 struct Wechat {
     account: Account,
-    gate: Gate,
+    gate: Arc<Gate>,
+    /// Where the account speaks APIv3.
+    v3: Option<Client>,
     notify_url: String,
+}
+
+impl Wechat {
+    fn new(outbound: &OutboundSettings, config: WechatConfig, setting: Setting) -> Result<Self, ConfigError> {
+        let mut account = config.check()?;
+        check_notify_url(&setting.notify_url)?;
+        let gate = Arc::new(Gate::new(&account, outbound, &setting)?);
+        let v3 = account.v3.take();
+        let v3 = v3.map(|credentials| Client::new(credentials, &account, Arc::clone(&gate)));
+        Ok(Self {
+            account,
+            gate,
+            v3: v3.transpose()?,
+            notify_url: setting.notify_url,
+        })
+    }
+
+    fn v3(&self) -> Result<&Client, CallError> {
+        let none = || CallError::NotSent("this account does not speak APIv3".to_owned());
+        self.v3.as_ref().ok_or_else(none)
+    }
 }
 
 #[async_trait]
@@ -84,55 +115,19 @@ impl Channel for Wechat {
     }
 
     fn code_pay(&self) -> Option<&dyn CodePay> {
-        None
+        self.account.payment_code.then_some(self)
     }
 
     fn bills(&self) -> Option<&dyn Bills> {
-        None
+        Some(self)
     }
 
     fn identity(&self) -> Option<&dyn Identity> {
-        None
+        self.account.user_info.is_some().then_some(self)
     }
 
-    fn cadence(&self, _: Product) -> Cadence {
-        let millis = |all: &[u64]| all.iter().map(|ms| Duration::from_millis(*ms)).collect();
-        const SECOND: u64 = 1_000;
-        const MINUTE: u64 = 60 * SECOND;
-        const HOUR: u64 = 60 * MINUTE;
-        let payment = [
-            SECOND,
-            2 * SECOND,
-            3 * SECOND,
-            5 * SECOND,
-            5 * SECOND,
-            5 * SECOND,
-            5 * SECOND,
-            30 * SECOND,
-            MINUTE,
-            2 * MINUTE,
-            5 * MINUTE,
-            10 * MINUTE,
-            30 * MINUTE,
-            HOUR,
-        ];
-        let refund = [
-            500,
-            SECOND,
-            2 * SECOND,
-            5 * SECOND,
-            15 * SECOND,
-            MINUTE,
-            5 * MINUTE,
-            30 * MINUTE,
-            4 * HOUR,
-        ];
-        Cadence {
-            payment: millis(&payment),
-            refund: millis(&refund),
-            absence_proves_after: ABSENCE_PROVES_AFTER,
-            revoke_after: Duration::from_secs(45),
-        }
+    fn cadence(&self, product: Product) -> Cadence {
+        cadence::of(product)
     }
 
     async fn sign_contract(&self, question: &SignQuestion) -> Called<SignPage> {
@@ -168,7 +163,7 @@ impl Channel for Wechat {
     }
 
     async fn read_notice(&self, notice: &RawNotice) -> Result<Vec<News>, NoticeRefused> {
-        self.read_news(notice)
+        self.read_news(notice).await
     }
 
     fn answer_notice(&self, taken: bool) -> NoticeAnswer {

@@ -11,7 +11,15 @@ use crate::sign::SignType;
 use crate::xml::Message;
 
 impl Wechat {
-    pub(crate) fn read_news(&self, notice: &RawNotice) -> Result<Vec<News>, NoticeRefused> {
+    pub(crate) async fn read_news(&self, notice: &RawNotice) -> Result<Vec<News>, NoticeRefused> {
+        // APIv3 signs in a header, APIv2 in the message: a message without either is refused by both.
+        if notice.headers.iter().any(|(name, _)| name == "wechatpay-signature") {
+            return self.read_v3_news(notice).await;
+        }
+        self.read_v2_news(notice)
+    }
+
+    fn read_v2_news(&self, notice: &RawNotice) -> Result<Vec<News>, NoticeRefused> {
         let message = Message::read(&notice.body, "xml").map_err(|error| not_genuine(error.to_string()))?;
         if let Some(req_info) = message.get("req_info") {
             return self.refund_news(&message, req_info);
@@ -105,11 +113,16 @@ impl Wechat {
     }
 }
 
-/// What the channel expects: this line and nothing around it (wechat reference, 9.2).
+/// What the channel expects: APIv2 this line and nothing around it; APIv3 looks at the status only, so that a refusal must
+/// not be a 200 (wechat reference, 9.2).
 pub(crate) fn answer(taken: bool) -> NoticeAnswer {
-    let (code, text) = if taken { ("SUCCESS", "OK") } else { ("FAIL", "失败") };
+    let (status, code, text) = if taken {
+        (200, "SUCCESS", "OK")
+    } else {
+        (500, "FAIL", "失败")
+    };
     NoticeAnswer {
-        status: 200,
+        status,
         content_type: "text/xml; charset=utf-8",
         body: format!(
             "<xml><return_code><![CDATA[{code}]]></return_code><return_msg><![CDATA[{text}]]></return_msg></xml>"
@@ -117,10 +130,10 @@ pub(crate) fn answer(taken: bool) -> NoticeAnswer {
     }
 }
 
-fn not_genuine(reason: impl Into<String>) -> NoticeRefused {
+pub(crate) fn not_genuine(reason: impl Into<String>) -> NoticeRefused {
     NoticeRefused::NotGenuine(reason.into())
 }
 
-fn mismatch(reason: &str) -> NoticeRefused {
+pub(crate) fn mismatch(reason: &str) -> NoticeRefused {
     NoticeRefused::Mismatch(reason.to_owned())
 }

@@ -8,6 +8,7 @@ use metropay_core::money::Fen;
 use crate::Wechat;
 use crate::call::{Call, maybe, other, other_shop, worsened};
 use crate::codes::{Asked, Class, Failure};
+use crate::config::Api;
 use crate::xml::Message;
 
 /// A movement back: a refund, or the refund by which a payment is undone.
@@ -18,6 +19,14 @@ pub(crate) struct Back<'a> {
     pub(crate) amount: Fen,
     /// What the payer reads.
     pub(crate) reason: &'static str,
+}
+
+/// What became of a filing.
+pub(crate) enum Filed {
+    /// It was taken, and so the movement stands.
+    Stands(RefundStanding),
+    /// It was not, and what that proves, if anything.
+    Failed(Failure, Option<(Class, Hint)>),
 }
 
 impl<'a> From<&'a RefundQuestion> for Back<'a> {
@@ -34,6 +43,32 @@ impl<'a> From<&'a RefundQuestion> for Back<'a> {
 impl Wechat {
     /// Files a movement back. The order is always named by our number, so that every repeat is the same message.
     pub(crate) async fn give_back(&self, back: &Back<'_>) -> Called<Refunded> {
+        let filed = match self.account.refund_api {
+            Api::V2 => self.file(back).await?,
+            Api::V3 => self.v3_file(back).await?,
+        };
+        let (failure, class) = match filed {
+            Filed::Stands(RefundStanding::Refunded(refunded)) => return Ok(Outcome::Done(refunded)),
+            Filed::Stands(RefundStanding::NotRefunded(refusal)) => return Ok(Outcome::Refused(refusal)),
+            Filed::Stands(RefundStanding::Pending | RefundStanding::Absent) => return Ok(Outcome::Pending),
+            Filed::Failed(failure, class) => (failure, class),
+        };
+        match class {
+            Some((Class::Final | Class::Config | Class::Confirm, hint)) => {
+                self.confirm_refusal(back, failure, hint).await
+            }
+            Some((Class::Repeat | Class::Query | Class::Done, _)) => {
+                tracing::warn!(code = %failure.code, refund = back.no, "WeChat did not take the refund for now");
+                Err(maybe(failure.line()))
+            }
+            None => {
+                tracing::warn!(code = %failure.code, refund = back.no, "WeChat answered a refund with an unlisted code");
+                Err(maybe(failure.line()))
+            }
+        }
+    }
+
+    async fn file(&self, back: &Back<'_>) -> Result<Filed, CallError> {
         let mut call = Call::new(&self.account, &self.gate, "/secapi/pay/refund")
             .nonce()
             .timeout(self.account.refund_timeout)
@@ -47,9 +82,12 @@ impl Wechat {
             .text("refund_desc", back.reason)
             .text("notify_url", self.notify_url.as_str());
         match call.send().await?.signed()? {
-            Ok(message) if self.fits(back, &message) => Ok(Outcome::Pending),
+            Ok(message) if self.fits(back, &message) => Ok(Filed::Stands(RefundStanding::Pending)),
             Ok(_) => Err(maybe("the answer is about another refund")),
-            Err((failure, _)) => self.not_filed(back, failure).await,
+            Err((failure, _)) => {
+                let class = failure.row(Asked::Refund).map(|row| (row.class, row.hint));
+                Ok(Filed::Failed(failure, class))
+            }
         }
     }
 
@@ -60,20 +98,6 @@ impl Wechat {
             && message.amount("refund_fee") == Some(back.amount)
             && message.amount("total_fee") == Some(back.payment.amount)
             && !other_shop(&self.account, message)
-    }
-
-    async fn not_filed(&self, back: &Back<'_>, failure: Failure) -> Called<Refunded> {
-        match failure.row(Asked::Refund).map(|row| (row.class, row.hint)) {
-            Some((Class::Final | Class::Config, hint)) => self.confirm_refusal(back, failure, hint).await,
-            Some((Class::Repeat | Class::Query | Class::Done, _)) => {
-                tracing::warn!(code = %failure.code, refund = back.no, "WeChat did not take the refund for now");
-                Err(maybe(failure.line()))
-            }
-            None => {
-                tracing::warn!(code = %failure.code, refund = back.no, "WeChat answered a refund with an unlisted code");
-                Err(maybe(failure.line()))
-            }
-        }
     }
 
     /// An earlier request with this number may have been filed: only if the channel does not know the number, its refusal
@@ -88,6 +112,13 @@ impl Wechat {
     }
 
     pub(crate) async fn back_standing(&self, back: &Back<'_>) -> Result<RefundStanding, CallError> {
+        match self.account.refund_api {
+            Api::V2 => self.v2_back_standing(back).await,
+            Api::V3 => self.v3_back_standing(back).await,
+        }
+    }
+
+    async fn v2_back_standing(&self, back: &Back<'_>) -> Result<RefundStanding, CallError> {
         let mut call = Call::new(&self.account, &self.gate, "/pay/refundquery").nonce();
         call.message.text("out_refund_no", back.no);
         match call.send().await?.signed()? {

@@ -1,17 +1,25 @@
-//! Undoing a deduction. The channel has no such call for deductions: it is built of query, closing and a full refund
-//! (wechat reference, 3.11).
+//! Undoing a payment. For deductions the channel has no such call: it is built of query, closing and a full refund (wechat
+//! reference, 3.11).
 
 use metropay_core::channel::{
-    CallError, Called, Outcome, Paid, RefundStanding, Refunded, ReverseQuestion, Reversed, Standing,
+    CallError, Called, Outcome, Paid, Product, RefundStanding, Refunded, ReverseQuestion, Reversed, Standing,
 };
 
 use crate::Wechat;
 use crate::call::{Call, worsened};
+use crate::query::Order;
 use crate::refund::Back;
 use crate::{ABSENCE_PROVES_AFTER, codes};
 
 impl Wechat {
     pub(crate) async fn undo(&self, question: &ReverseQuestion) -> Called<Reversed> {
+        match question.payment.product {
+            Product::Mandate => self.undo_deduction(question).await,
+            Product::PaymentCode => self.undo_code_payment(question).await,
+        }
+    }
+
+    async fn undo_deduction(&self, question: &ReverseQuestion) -> Called<Reversed> {
         match self.order_standing(&question.payment).await? {
             Standing::Paid(paid) => self.undo_paid(question, paid).await.map_err(worsened),
             Standing::NotPaid(_) => Ok(Outcome::Done(Reversed::NeverPaid)),
@@ -21,7 +29,7 @@ impl Wechat {
     }
 
     /// Gives everything back by one refund whose number is the reversal's, so that every repeat means the same refund.
-    async fn undo_paid(&self, question: &ReverseQuestion, paid: Paid) -> Called<Reversed> {
+    pub(crate) async fn undo_paid(&self, question: &ReverseQuestion, paid: Paid) -> Called<Reversed> {
         let back = Back {
             payment: &question.payment,
             no: question.no.as_str(),
@@ -70,14 +78,18 @@ impl Wechat {
     /// No deduction is sent any more once its reversal was written down, so from then on the time runs after which an
     /// order that is still unknown will never come. Both queries must say so: they are two looks at the channel's books.
     async fn absent(&self, question: &ReverseQuestion) -> Called<Reversed> {
-        let last_sent = question.at.max(question.payment.at);
-        if self.gate.clock.now().since(last_sent) < ABSENCE_PROVES_AFTER {
+        if !self.would_have_arrived(question) {
             return Ok(Outcome::Pending);
         }
-        let standing: Result<Standing, CallError> = self.general_standing(&question.payment).await;
-        Ok(match standing? {
+        let order: Result<Order, CallError> = self.general_order(&question.payment).await;
+        Ok(match order?.standing {
             Standing::Absent | Standing::NotPaid(_) => Outcome::Done(Reversed::NeverPaid),
             Standing::Paid(_) | Standing::Pending => Outcome::Pending,
         })
+    }
+    /// Whether a request that was on its way when the reversal was written down must have arrived by now.
+    pub(crate) fn would_have_arrived(&self, question: &ReverseQuestion) -> bool {
+        let last_sent = question.at.max(question.payment.at);
+        self.gate.clock.now().since(last_sent) >= ABSENCE_PROVES_AFTER
     }
 }

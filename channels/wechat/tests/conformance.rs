@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use metropay_channel_wechat::WechatFactory;
 use metropay_channel_kit::conformance;
 use metropay_channel_kit::simulated::{Simulated, WECHAT};
+use metropay_channel_wechat::WechatFactory;
 use metropay_outbound::OutboundSettings;
 use metropay_simulator::{Settings, Simulator};
 

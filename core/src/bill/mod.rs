@@ -3,6 +3,8 @@
 //! A day is counted by when we booked a fact, so a day that is over never changes again (INV-23); what a channel tells late
 //! belongs to the day on which we learn it.
 
+pub mod channel;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::PayAsk;
+use crate::channel::health::Health;
 use crate::clock::Time;
 use crate::code::foreign::Looks;
 use crate::engine::Caps;
@@ -60,7 +61,7 @@ pub(super) fn decide(
     shop: &MerchantFile,
     facts: &[Facts],
     rules: &dyn Rules,
-    caps: &Caps,
+    (caps, health): (&Caps, &Health),
     now: Time,
 ) -> Result<Decision, No> {
     let code = facts.first().ok_or_else(|| Problem::new(Code::CodeInvalid))?;
@@ -74,14 +75,14 @@ pub(super) fn decide(
         amount: ask.total_fee,
         chosen: code.method.clone(),
         preferred: code.preferred.clone(),
-        ways: usable.iter().filter_map(|row| way(row)).collect(),
+        ways: usable.iter().filter_map(|row| way(row, health, now)).collect(),
     };
     let route = rules.route(&question).map_err(rule_error)?;
     let chosen = route
         .answer
         .as_ref()
         .and_then(|id| usable.iter().find(|row| row.mandate_id.as_ref() == Some(id)));
-    let Some((row, way, contract, handle)) = chosen.and_then(|row| whole(row)) else {
+    let Some((row, way, contract, handle)) = chosen.and_then(|row| whole(row, health, now)) else {
         return Err(No::NeedMandate {
             uid: code.uid.clone(),
             code_id: code.code_id.clone(),
@@ -183,16 +184,23 @@ fn usable(row: &Facts, shop: &MerchantFile, now: Time) -> bool {
         && row.contract_expires_at.is_none_or(|at| at > now)
 }
 
-fn way(row: &Facts) -> Option<Way> {
+fn way(row: &Facts, health: &Health, now: Time) -> Option<Way> {
+    let account = row.account_id.clone()?;
     Some(Way {
         channel: row.mandate_channel.clone()?,
-        account: row.account_id.clone()?,
+        health: health.of(&account, now),
+        account,
         mandate: row.mandate_id.clone()?,
     })
 }
 
-fn whole<'a>(row: &&'a Facts) -> Option<(&'a Facts, Way, ContractNo, String)> {
-    Some((row, way(row)?, row.contract_no.clone()?, row.handle_sealed.clone()?))
+fn whole<'a>(row: &&'a Facts, health: &Health, now: Time) -> Option<(&'a Facts, Way, ContractNo, String)> {
+    Some((
+        row,
+        way(row, health, now)?,
+        row.contract_no.clone()?,
+        row.handle_sealed.clone()?,
+    ))
 }
 
 fn rule_error(error: crate::rules::RuleError) -> Problem {

@@ -4,6 +4,7 @@
 
 use super::decide::{No, decide_foreign};
 use super::open::{Opened, open};
+use super::pay::answering;
 use super::send::With;
 use super::{PayAsk, Payment};
 use crate::code::issue::{self, Foreign};
@@ -25,6 +26,7 @@ pub(super) async fn place(
     let account = account(engine, shop, code).await?;
     let account = account.ok_or_else(|| issue::foreign(code.looks))?;
     let decision = decide_foreign(ask, shop, account, code.looks, &*engine.rules, &engine.caps)?;
+    answering(engine, &decision.account)?;
     fail::fail_point!("K1");
     let opened = open(
         engine,

@@ -12,7 +12,7 @@ use crate::code;
 use crate::code::issue::Scanned;
 use crate::engine::Engine;
 use crate::event::{self, EventKind};
-use crate::id::{ChannelId, CodeId, MchId, Uid};
+use crate::id::{AccountId, ChannelId, CodeId, MchId, Uid};
 use crate::limit;
 use crate::merchant::{MerchantFile, Standing};
 use crate::problem::{Code, Problem};
@@ -53,7 +53,9 @@ async fn place(engine: &Engine, shop: &MerchantFile, ask: &PayAsk, code_hash: &s
     for _ in 0..DECISIONS_MAX {
         let facts = store::payment::facts(engine.db.read(), code_hash, mch_id).await;
         let facts = facts.map_err(Problem::from)?;
-        let decision = decide(ask, shop, &facts, &*engine.rules, &engine.caps, engine.clock.now())?;
+        let now = engine.clock.now();
+        let decision = decide(ask, shop, &facts, &*engine.rules, (&engine.caps, engine.health()), now)?;
+        answering(engine, &decision.account)?;
         fail::fail_point!("K1");
 
         let with = With::Contract(decision.payer.as_ref().map(|payer| payer.handle_sealed.clone()));
@@ -68,6 +70,14 @@ async fn place(engine: &Engine, shop: &MerchantFile, ask: &PayAsk, code_hash: &s
         }
     }
     Err(No::Refused(Problem::new(Code::Unavailable)))
+}
+
+/// An account whose channel answers nothing is left alone, before anything is written down (FLT-34).
+pub(super) fn answering(engine: &Engine, account: &AccountId) -> Result<(), Problem> {
+    engine.health().admit(account, engine.clock.now()).map_err(|wait| {
+        let seconds = wait.as_secs().max(1);
+        Problem::new(Code::ChannelUnavailable).fact("retry_after_s", seconds)
+    })
 }
 
 /// The merchant, in use.

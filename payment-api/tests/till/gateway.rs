@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use metropay_core::channel::{
-    Bills, Cadence, CallError, Called, Channel, ChannelFactory, CodePay, ConfigError, ContractRef, ContractStanding,
-    DeductQuestion, Hint, Identity, News, NoticeAnswer, NoticeRefused, Outcome, Paid, PaymentRef, Product, RawNotice,
-    RefundQuestion, RefundStanding, Refunded, Refusal, ReverseQuestion, Reversed, Setting, SignPage, SignQuestion,
-    SignedContract, Standing,
+    Bills, Cadence, CallError, Called, Channel, ChannelFactory, CodePay, CodePayQuestion, ConfigError, ContractRef,
+    ContractStanding, DeductQuestion, Hint, Identity, News, NoticeAnswer, NoticeRefused, Outcome, Paid, PaymentRef,
+    Product, RawNotice, RefundQuestion, RefundStanding, Refunded, Refusal, ReverseQuestion, Reversed, Setting,
+    SignPage, SignQuestion, SignedContract, Standing,
 };
 use metropay_core::clock::Time;
 use metropay_core::code::foreign::Looks;
@@ -53,6 +53,8 @@ pub(crate) struct Books {
     pub(crate) reversed: Vec<PayNo>,
     /// Refunds that were made.
     pub(crate) refunds: HashMap<RefundNo, (PayNo, Fen)>,
+    /// The payment codes that orders were to be paid by.
+    pub(crate) codes: HashMap<PayNo, String>,
     /// Deductions that it was asked for.
     pub(crate) deductions: Vec<PayNo>,
     /// Refunds that it was asked for.
@@ -156,6 +158,7 @@ fn refusal(hint: Hint) -> Refusal {
 struct Line {
     gateway: Arc<Gateway>,
     setting: Setting,
+    payment_code: bool,
 }
 
 impl Line {
@@ -165,6 +168,24 @@ impl Line {
             amount,
             coupon: *self.gateway.coupon.lock().unwrap(),
             paid_at: self.setting.clock.now(),
+        }
+    }
+
+    async fn take(&self, no: &PayNo, amount: Fen) -> Called<Paid> {
+        self.gateway.think().await;
+        let deduct = *self.gateway.deduct.lock().unwrap();
+        let mut books = self.gateway.books();
+        books.deductions.push(no.clone());
+        let pays = matches!(deduct, Deduct::Pays | Deduct::PaysAndIsSilent);
+        if pays || deduct == Deduct::Accepts {
+            books.orders.insert(no.clone(), (amount, pays));
+        }
+        match deduct {
+            Deduct::Pays => Ok(Outcome::Done(self.paid(no, amount))),
+            Deduct::Refuses(hint) => Ok(Outcome::Refused(refusal(hint))),
+            Deduct::Accepts => Ok(Outcome::Pending),
+            Deduct::PaysAndIsSilent => Err(CallError::MaybeDone("no answer".to_owned())),
+            Deduct::CannotBeReached => Err(CallError::NotSent("connection refused".to_owned())),
         }
     }
 
@@ -185,7 +206,7 @@ impl Channel for Line {
     }
 
     fn code_pay(&self) -> Option<&dyn CodePay> {
-        None
+        self.payment_code.then_some(self as &dyn CodePay)
     }
 
     fn bills(&self) -> Option<&dyn Bills> {
@@ -228,24 +249,16 @@ impl Channel for Line {
 
     async fn deduct(&self, question: &DeductQuestion) -> Called<Paid> {
         assert!(question.contract_handle.starts_with("handle-"));
-        self.gateway.think().await;
-        let deduct = *self.gateway.deduct.lock().unwrap();
-        let mut books = self.gateway.books();
-        books.deductions.push(question.no.clone());
-        let pays = matches!(deduct, Deduct::Pays | Deduct::PaysAndIsSilent);
-        if pays || deduct == Deduct::Accepts {
-            books.orders.insert(question.no.clone(), (question.amount, pays));
-        }
-        match deduct {
-            Deduct::Pays => Ok(Outcome::Done(self.paid(&question.no, question.amount))),
-            Deduct::Refuses(hint) => Ok(Outcome::Refused(refusal(hint))),
-            Deduct::Accepts => Ok(Outcome::Pending),
-            Deduct::PaysAndIsSilent => Err(CallError::MaybeDone("no answer".to_owned())),
-            Deduct::CannotBeReached => Err(CallError::NotSent("connection refused".to_owned())),
-        }
+        self.take(&question.no, question.amount).await
     }
 
     async fn query_payment(&self, payment: &PaymentRef) -> Result<Standing, CallError> {
+        let by_code = self.gateway.books().codes.contains_key(&payment.no);
+        assert_eq!(
+            by_code,
+            payment.product == Product::PaymentCode,
+            "asked in the product's words"
+        );
         let known = self.gateway.books().orders.get(&payment.no).copied();
         Ok(match known {
             Some((amount, true)) => Standing::Paid(self.paid(&payment.no, amount)),
@@ -312,10 +325,33 @@ impl Channel for Line {
     }
 }
 
-/// No account of this gateway needs any.
+#[async_trait]
+impl CodePay for Line {
+    async fn pay_by_code(&self, question: &CodePayQuestion) -> Called<Paid> {
+        let code = question.code.expose().to_owned();
+        self.gateway.books().codes.insert(question.no.clone(), code);
+        self.take(&question.no, question.amount).await
+    }
+}
+
+/// What an account of this gateway may have.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct NoConfig {}
+pub(crate) struct LineConfig {
+    /// Whether it takes the gateway's own payment codes.
+    #[serde(default)]
+    payment_code: bool,
+}
+
+impl LineConfig {
+    fn line(self, gateway: &Arc<Gateway>, setting: Setting) -> Arc<dyn Channel> {
+        Arc::new(Line {
+            gateway: Arc::clone(gateway),
+            setting,
+            payment_code: self.payment_code,
+        })
+    }
+}
 
 /// The gateway linked as WeChat Pay.
 pub(crate) struct AsWechat(pub(crate) Arc<Gateway>);
@@ -324,28 +360,26 @@ pub(crate) struct AsWechat(pub(crate) Arc<Gateway>);
 pub(crate) struct AsUnionpay(pub(crate) Arc<Gateway>);
 
 impl ChannelFactory for AsWechat {
-    type Config = NoConfig;
+    type Config = LineConfig;
     const ID: &'static str = "wechat";
     const NAME: &'static str = "微信支付";
     const PAY_TYPE: &'static str = "CT_WECHAT";
-    const PAYMENT_CODE: Option<Looks> = None;
+    const PAYMENT_CODE: Option<Looks> = Some(Looks::Wechat);
 
-    fn build(&self, NoConfig {}: NoConfig, setting: Setting) -> Result<Arc<dyn Channel>, ConfigError> {
-        let gateway = Arc::clone(&self.0);
-        Ok(Arc::new(Line { gateway, setting }))
+    fn build(&self, config: LineConfig, setting: Setting) -> Result<Arc<dyn Channel>, ConfigError> {
+        Ok(config.line(&self.0, setting))
     }
 }
 
 impl ChannelFactory for AsUnionpay {
-    type Config = NoConfig;
+    type Config = LineConfig;
     const ID: &'static str = "unionpay";
     const NAME: &'static str = "云闪付";
     const PAY_TYPE: &'static str = "CT_UNION";
-    const PAYMENT_CODE: Option<Looks> = None;
+    const PAYMENT_CODE: Option<Looks> = Some(Looks::Unionpay);
 
-    fn build(&self, NoConfig {}: NoConfig, setting: Setting) -> Result<Arc<dyn Channel>, ConfigError> {
-        let gateway = Arc::clone(&self.0);
-        Ok(Arc::new(Line { gateway, setting }))
+    fn build(&self, config: LineConfig, setting: Setting) -> Result<Arc<dyn Channel>, ConfigError> {
+        Ok(config.line(&self.0, setting))
     }
 }
 

@@ -4,7 +4,9 @@
 
 mod bad_input;
 mod description;
+mod foreign;
 mod gateway;
+mod health;
 mod orders;
 mod races;
 mod rates;

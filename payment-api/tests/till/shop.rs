@@ -262,6 +262,16 @@ impl Shop {
         }
     }
 
+    /// The other merchant's account with a channel takes the channel's own payment codes from now on.
+    pub(crate) async fn take_codes_of(&self, channel: &str) {
+        let account = AccountId(format!("{OTHER}-{channel}"));
+        let config = json!({ "payment_code": true });
+        put_account(&self.engine, &OTHER.into(), &account, &channel.into(), &config)
+            .await
+            .unwrap();
+        self.engine.directory.forget().await;
+    }
+
     /// A further key of a merchant.
     pub(crate) async fn key(&self, mch_id: &str, algorithm: Algorithm) -> Key {
         key(&self.engine, &self.keys, mch_id, algorithm).await

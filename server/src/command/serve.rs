@@ -56,6 +56,9 @@ fn announce(server: &Server, simulator: Option<&Simulator>) {
     println!("server       {url}");
     println!("  documentation  {url}/docs   ({url}/openapi.json)");
     println!("  health         {url}/healthz   {url}/readyz");
+    if let Some(ops) = server.ops_url() {
+        println!("operators    {ops}/channels");
+    }
     if let Some(simulator) = simulator {
         println!("simulators   {}", simulator.url());
         println!(

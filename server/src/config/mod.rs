@@ -83,6 +83,9 @@ pub struct Config {
 pub struct ServerConfig {
     /// Where it listens; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// Where operators' machines ask how the channels are doing; absent means nowhere. It asks for no identity.
+    #[serde(default)]
+    pub ops_listen: Option<SocketAddr>,
     /// The address under which others reach it; empty means `http://` and the listening address.
     pub public_url: String,
     /// Proxies that may say whom they forward for.

@@ -95,7 +95,10 @@ impl Opened {
                 json!({
                     "mode": wechat["mode"], "appid": wechat["appid"], "mch_id": wechat["mch_id"],
                     "sub_mch_id": wechat["sub_mch_id"], "api_key": wechat["api_key"], "plan_id": wechat["plan_id"],
-                    "base_url": wechat["base_url"],
+                    "client_cert_pem": wechat["api_cert_pem"], "client_key_pem": wechat["api_key_pem"],
+                    "api_v3_key": wechat["api_v3_key"], "public_key_id": wechat["public_key_id"],
+                    "public_key_pem": wechat["public_key_pem"], "app_secret": wechat["app_secret"],
+                    "payment_code": true, "base_url": wechat["base_url"],
                     "signing_page_url": format!("{}/phone/sign", wechat["base_url"].as_str().unwrap_or_default()),
                 }),
             ),
@@ -106,7 +109,7 @@ impl Opened {
                     "app_private_key": alipay["app_private_key_pem"], "alipay_public_key": alipay["alipay_public_key_pem"],
                     "gateway_url": alipay["gateway_url"], "product_code": alipay["product_code"],
                     "personal_product_code": alipay["personal_product_code"], "sign_scene": alipay["sign_scene"],
-                    "sign_channel": "QRCODE",
+                    "sign_channel": "QRCODE", "payment_code": true,
                 }),
             ),
             (
@@ -115,7 +118,8 @@ impl Opened {
                     "mer_id": unionpay["mer_id"], "sign_cert_pem": unionpay["cert_pem"],
                     "sign_key_pem": unionpay["private_key_pem"], "root_certs_pem": unionpay["root_cert_pem"],
                     "middle_certs_pem": unionpay["middle_cert_pem"], "tr_id": unionpay["tr_id"],
-                    "base_url": unionpay["base_url"],
+                    "base_url": unionpay["base_url"], "file_url": unionpay["file_url"],
+                    "payment_code": true, "term_id": "METRO001",
                 }),
             ),
         ];

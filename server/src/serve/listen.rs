@@ -24,6 +24,7 @@ const HEADERS_MAX: usize = 100;
 const HEADER_BYTES_MAX: usize = 64 * 1024;
 
 /// Bounds of a listener.
+#[derive(Clone, Copy)]
 pub(super) struct Bounds {
     /// Connections at the same time.
     pub connections_max: usize,

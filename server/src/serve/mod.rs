@@ -1,6 +1,7 @@
 //! The server: engine, doors, jobs and, in the demo, simulators, started and stopped together.
 
 mod listen;
+mod ops;
 mod pages;
 
 use std::net::SocketAddr;
@@ -38,6 +39,7 @@ pub struct Server {
     engine: Arc<Engine>,
     keys: Arc<PlatformKeys>,
     addr: SocketAddr,
+    ops: Option<ops::Ops>,
     stop: CancellationToken,
     listening: JoinHandle<()>,
     jobs: Vec<JoinHandle<()>>,
@@ -93,6 +95,10 @@ impl Server {
             connections_max: config.server.connections_max,
             drain,
         };
+        let ops = match config.server.ops_listen {
+            Some(at) => Some(ops::start(at, Arc::clone(&engine), stop.clone(), bounds).await?),
+            None => None,
+        };
         let listening = tokio::spawn(listen::serve(listener, app, stop.clone(), bounds));
         let jobs = Job::ALL
             .into_iter()
@@ -102,6 +108,7 @@ impl Server {
             engine,
             keys,
             addr,
+            ops,
             stop,
             listening,
             jobs,
@@ -116,6 +123,11 @@ impl Server {
     /// Its address as a URL without a slash at the end.
     pub fn url(&self) -> String {
         format!("http://{}", self.addr)
+    }
+
+    /// The address of the operators' listener, where there is one.
+    pub fn ops_url(&self) -> Option<String> {
+        self.ops.as_ref().map(|ops| format!("http://{}", ops.addr))
     }
 
     /// The engine, for what runs in the same process.
@@ -133,6 +145,10 @@ impl Server {
         self.stop.cancel();
         if let Err(error) = (&mut self.listening).await {
             tracing::error!(%error, "the listener ended badly: {error}");
+        }
+        if let Some(ops) = &mut self.ops {
+            // It stops by the same word; whether it ended well concerns nobody any more.
+            let _ = (&mut ops.listening).await;
         }
         for job in self.jobs.drain(..) {
             job.abort();

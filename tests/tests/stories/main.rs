@@ -5,6 +5,8 @@ mod bill;
 mod code;
 mod compensation;
 mod crowd;
+mod foreign;
+mod health;
 mod limit;
 mod mandate;
 mod notification;

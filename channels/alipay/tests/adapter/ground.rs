@@ -29,6 +29,11 @@ pub(crate) const REFUND: &str = "alipay.trade.refund";
 pub(crate) const REFUND_QUERY: &str = "alipay.trade.fastpay.refund.query";
 pub(crate) const AGREEMENT_QUERY: &str = "alipay.user.agreement.query";
 pub(crate) const UNSIGN: &str = "alipay.user.agreement.unsign";
+pub(crate) const CLOSE: &str = "alipay.trade.close";
+pub(crate) const BILL_URL: &str = "alipay.data.dataservice.bill.downloadurl.query";
+pub(crate) const TOKEN: &str = "alipay.system.oauth.token";
+pub(crate) const USER_INFO: &str = "alipay.user.info.share";
+pub(crate) const CERT_DOWNLOAD: &str = "alipay.open.app.alipaycert.download";
 
 pub(crate) const TRADE_NO: &str = "2026030122001400001400000001";
 pub(crate) const AGREEMENT_NO: &str = "20265301000000000001";
@@ -114,6 +119,22 @@ pub(crate) fn signed(method: &str, node: &Value) -> String {
     format!(r#"{{"{root}_response":{node},"sign":"{}"}}"#, alipay_signs(&node))
 }
 
+/// A whole answer to this method, signed, in certificate mode.
+pub(crate) fn signed_by(method: &str, node: &Value, cert_sn: &str) -> String {
+    let body = signed(method, node);
+    body.replacen(r#","sign":"#, &format!(r#","alipay_cert_sn":"{cert_sn}","sign":"#), 1)
+}
+
+/// The account of the vectors, in certificate mode.
+pub(crate) fn certified() -> Value {
+    json!({
+        "alipay_public_key": null,
+        "app_cert": vector("app_cert.crt"),
+        "alipay_cert": vector("alipay_cert.crt"),
+        "alipay_root_cert": vector("root_certs.crt"),
+    })
+}
+
 /// A success with these members.
 pub(crate) fn success(members: Value) -> Value {
     let node = json!({"code": "10000", "msg": "Success"});
@@ -141,12 +162,16 @@ struct Script {
     calls: Arc<Mutex<Vec<Call>>>,
 }
 
+/// Under which name the file stands that is fetched with a GET.
+pub(crate) const FILE: &str = "GET";
+
 /// A call that reached the gateway.
 #[derive(Debug, Clone)]
 pub(crate) struct Call {
     pub(crate) method: String,
     pub(crate) parameters: BTreeMap<String, String>,
     pub(crate) biz: Value,
+    pub(crate) query: String,
 }
 
 impl Respond for Script {
@@ -156,11 +181,18 @@ impl Respond for Script {
             .chain(form_urlencoded::parse(&request.body))
             .map(|(name, value)| (name.into_owned(), value.into_owned()))
             .collect();
+        if request.method.as_str() == "GET" {
+            let files = self.answers.lock().unwrap();
+            return files.get(FILE).and_then(|files| files.front()).cloned().unwrap();
+        }
         verify_request(&parameters);
         let method = parameters["method"].clone();
+        let biz = parameters.get("biz_content");
         let call = Call {
-            biz: serde_json::from_str(&parameters["biz_content"]).unwrap(),
+            // A sealed content stays as it is.
+            biz: biz.and_then(|biz| serde_json::from_str(biz).ok()).unwrap_or_default(),
             method: method.clone(),
+            query: request.url.query().unwrap_or_default().to_owned(),
             parameters,
         };
         self.calls.lock().unwrap().push(call);
@@ -199,6 +231,11 @@ pub(crate) struct Ground {
 
 impl Ground {
     pub(crate) async fn new() -> Self {
+        Self::with(json!({})).await
+    }
+
+    /// With these fields of the configuration, instead of or beside the usual ones; `null` takes one out.
+    pub(crate) async fn with(fields: Value) -> Self {
         let server = MockServer::start().await;
         let script = Script::default();
         Mock::given(wiremock::matchers::any())
@@ -206,7 +243,8 @@ impl Ground {
             .mount(&server)
             .await;
         let clock = Held::at(at("2026-03-01 08:30:05"));
-        let channel = build(config(&format!("{}/gateway.do", server.uri())), Arc::clone(&clock));
+        let config = with(config(&format!("{}/gateway.do", server.uri())), fields);
+        let channel = build(config, Arc::clone(&clock));
         Self {
             server,
             script,

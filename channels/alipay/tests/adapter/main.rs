@@ -6,10 +6,19 @@
 )]
 
 mod agreements;
+mod authority;
+mod bills;
+mod certificates;
+mod code_pay;
 mod deductions;
+mod faults;
 mod ground;
+mod identity;
 mod notices;
+mod paper;
+mod provider;
 mod queries;
 mod refunds;
 mod reversals;
+mod sealed;
 mod settings;

@@ -361,6 +361,70 @@ async fn a_notice_in_gbk_is_verified_over_its_own_bytes() {
     );
 }
 
+/// A message to the application gateway, with this content.
+fn message(method: &'static str, content: &str) -> String {
+    signed_form(&[
+        ("app_id", "2021000000000001"),
+        ("charset", "UTF-8"),
+        ("msg_method", method),
+        ("notify_id", "2026030100222083006000010000000009"),
+        ("utc_timestamp", "1772325005123"),
+        ("version", "1.1"),
+        ("biz_content", content),
+    ])
+}
+
+#[tokio::test]
+async fn messages_to_the_application_gateway_are_taken_and_a_bank_that_sends_back_is_a_reason_to_ask() {
+    let read = async |method, content: &str| ours().read_notice(&raw(message(method, content))).await;
+    let bounced = "alipay.trade.refund.depositback.completed";
+    let content = json!({"trade_no": TRADE_NO, "out_trade_no": pay_no().0, "out_request_no": "RF202603020001",
+        "dback_status": "F", "dback_amount": "2.00", "bank_ack_time": "2026-03-03 10:00:00", "备": "注"});
+    let refund = vec![News::Refund {
+        no: RefundNo::from("RF202603020001"),
+        standing: None,
+    }];
+    assert_eq!(read(bounced, &content.to_string()).await, Ok(refund));
+    // A cancelled payment's refund has the payment's own number.
+    let cancelled = json!({"out_trade_no": pay_no().0, "out_request_no": pay_no().0}).to_string();
+    assert_eq!(read(bounced, &cancelled).await, Ok(payment_news(None)));
+    assert_eq!(read(bounced, "{}").await, Ok(vec![News::Nothing]));
+    assert_eq!(read("alipay.something.new", "{}").await, Ok(vec![News::Nothing]));
+    for junk in ["no json", "[]", "{\"a\":1,\"a\":2}"] {
+        assert!(
+            matches!(read(bounced, junk).await, Err(NoticeRefused::NotGenuine(_))),
+            "{junk}"
+        );
+    }
+    let forged = message(bounced, &content.to_string()).replace("RF202603020001", "RF202603020002");
+    assert!(ours().read_notice(&raw(forged)).await.is_err());
+    let foreign = signed_form(&[
+        ("app_id", "2021000000000002"),
+        ("msg_method", bounced),
+        ("biz_content", "{}"),
+    ]);
+    assert!(matches!(
+        ours().read_notice(&raw(foreign)).await,
+        Err(NoticeRefused::Mismatch(_))
+    ));
+}
+
+#[tokio::test]
+async fn an_old_product_signs_the_kind_of_signature_too() {
+    let text = "app_id=2021000000000001&msg_method=alipay.something.old&sign_type=RSA2";
+    let mut form = form_urlencoded::Serializer::new(String::new());
+    form.extend_pairs(text.split('&').filter_map(|pair| pair.split_once('=')));
+    form.append_pair("sign", &alipay_signs(text));
+    assert_eq!(ours().read_notice(&raw(form.finish())).await, Ok(vec![News::Nothing]));
+}
+
+#[tokio::test]
+async fn a_notice_with_too_many_parameters_is_refused_before_it_is_verified() {
+    let body: Vec<String> = (0..500).map(|place| format!("p{place}=1")).collect();
+    let news = ours().read_notice(&raw(body.join("&"))).await;
+    assert!(matches!(news, Err(NoticeRefused::NotGenuine(reason)) if reason.contains("too many")));
+}
+
 #[test]
 fn alipay_is_answered_in_exactly_one_word() {
     let (taken, not) = (ours().answer_notice(true), ours().answer_notice(false));

@@ -193,3 +193,60 @@ async fn a_refund_known_with_another_amount_or_number_proves_nothing() {
         assert!(matches!(standing, Err(CallError::MaybeDone(_))), "{node}: {standing:?}");
     }
 }
+
+#[tokio::test]
+async fn where_a_refund_of_everything_does_not_tell_its_coupons_they_are_the_payments() {
+    let silent = |amount: &str| {
+        let node = moved("Y", amount);
+        let Value::Object(mut members) = node else {
+            panic!("an object")
+        };
+        members.remove("refund_detail_item_list");
+        Value::Object(members)
+    };
+    let coupon = async |ground: &Ground, amount: u64| match ground.channel.refund(&refund(amount)).await {
+        Ok(Outcome::Done(refunded)) => refunded.coupon,
+        other => panic!("{other:?}"),
+    };
+    let ground = Ground::new().await;
+    ground.says(REFUND, &silent("4.50"));
+    ground.says(QUERY, &paid_trade("TRADE_CLOSED"));
+    assert_eq!(coupon(&ground, 450).await, fen(100));
+    // A part of it: nobody knows.
+    let ground = Ground::new().await;
+    ground.says(REFUND, &silent("2.00"));
+    assert_eq!(coupon(&ground, 200).await, fen(0));
+    assert_eq!(ground.called(), [REFUND]);
+    // A refund that is done does not fail over it.
+    for answer in [
+        failure("20000", "isp.unknow-error"),
+        failure("40004", "ACQ.TRADE_NOT_EXIST"),
+    ] {
+        let ground = Ground::new().await;
+        ground.says(REFUND, &silent("4.50"));
+        ground.says(QUERY, &answer);
+        assert_eq!(coupon(&ground, 450).await, fen(0));
+    }
+}
+
+#[tokio::test]
+async fn the_refund_query_tells_coupons_in_the_same_way() {
+    let ground = Ground::new().await;
+    let told = json!({"refund_amount": "4.50", "present_refund_discount_amount": "0.60", "present_refund_mdiscount_amount": "0.40"});
+    ground.says(REFUND_QUERY, &with(known("4.50"), told));
+    let standing = ground.channel.query_refund(&refund(450)).await;
+    assert!(
+        matches!(&standing, Ok(RefundStanding::Refunded(refunded)) if refunded.coupon == fen(100)),
+        "{standing:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_status_that_is_not_success_is_no_refund() {
+    for status in ["REFUND_FAIL", "REFUND_PROCESSING", "SOMETHING_NEW"] {
+        let ground = Ground::new().await;
+        ground.says(REFUND_QUERY, &with(known("2.00"), json!({ "refund_status": status })));
+        let standing = ground.channel.query_refund(&refund(200)).await;
+        assert_eq!(standing, Ok(RefundStanding::Pending), "{status}");
+    }
+}

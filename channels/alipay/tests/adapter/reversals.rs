@@ -148,12 +148,47 @@ async fn a_refused_cancellation_of_a_trade_that_is_undone_is_done() {
 }
 
 #[tokio::test]
-async fn what_is_refused_while_nothing_is_paid_stays_open() {
-    let ground = Ground::new().await;
-    ground.says(QUERY, &unpaid_trade("WAIT_BUYER_PAY"));
-    ground.says(CANCEL, &failure("40004", "ACQ.TRADE_CANCEL_TIME_OUT"));
-    assert_eq!(ground.channel.reverse(&reversal()).await, Ok(Outcome::Pending));
-    assert!(!ground.called().contains(&REFUND.to_owned()));
+async fn a_waiting_trade_that_will_not_be_cancelled_is_closed() {
+    let close = |answer: &Value, then: &Value| {
+        let (answer, then) = (answer.clone(), then.clone());
+        async move {
+            let ground = Ground::new().await;
+            ground.says(QUERY, &unpaid_trade("WAIT_BUYER_PAY"));
+            ground.says(QUERY, &unpaid_trade("WAIT_BUYER_PAY"));
+            ground.says(QUERY, &then);
+            ground.says(REFUND_QUERY, &success(json!({})));
+            ground.says(CANCEL, &failure("40004", "ACQ.TRADE_CANCEL_TIME_OUT"));
+            ground.says(CLOSE, &answer);
+            let outcome = ground.channel.reverse(&reversal()).await;
+            assert!(!ground.called().contains(&REFUND.to_owned()));
+            outcome
+        }
+    };
+    let closed = success(json!({"out_trade_no": pay_no().0, "trade_no": TRADE_NO}));
+    let (done, open) = (unpaid_trade("TRADE_CLOSED"), unpaid_trade("WAIT_BUYER_PAY"));
+    assert_eq!(close(&closed, &done).await, Ok(Outcome::Done(Reversed::NeverPaid)));
+    // Whatever closing says, the query after it decides.
+    let states = [
+        "ACQ.TRADE_NOT_EXIST",
+        "ACQ.TRADE_STATUS_ERROR",
+        "ACQ.REASON_TRADE_STATUS_INVALID",
+        "ACQ.REASON_ILLEGAL_STATUS",
+    ];
+    for sub_code in states {
+        let answer = failure("40004", sub_code);
+        assert_eq!(close(&answer, &done).await, Ok(Outcome::Done(Reversed::NeverPaid)));
+        assert_eq!(close(&answer, &open).await, Ok(Outcome::Pending));
+        assert_eq!(close(&answer, &paid_trade("TRADE_SUCCESS")).await, Ok(Outcome::Pending));
+    }
+    for sub_code in ["ACQ.SYSTEM_ERROR", "ACQ.INVALID_PARAMETER", "ACQ.SOMETHING_NEW"] {
+        assert_eq!(close(&failure("40004", sub_code), &done).await, Ok(Outcome::Pending));
+    }
+    let mut other = closed.clone();
+    other["out_trade_no"] = json!("MT202603010830050002");
+    for answer in [other, failure("20000", "isp.unknow-error")] {
+        let outcome = close(&answer, &done).await;
+        assert!(matches!(outcome, Err(CallError::MaybeDone(_))), "{answer}: {outcome:?}");
+    }
 }
 
 #[tokio::test]

@@ -60,10 +60,7 @@ fn the_channel_is_listed_with_its_names_and_its_form_asks_in_chinese() {
         assert!(!title.is_ascii(), "{name}: {field}");
     }
     assert_eq!(fields["app_private_key"]["writeOnly"], json!(true));
-    assert_eq!(
-        schema["required"],
-        json!(["app_id", "app_private_key", "alipay_public_key", "sign_scene"])
-    );
+    assert_eq!(schema["required"], json!(["app_id", "app_private_key", "sign_scene"]));
 }
 
 #[test]
@@ -126,7 +123,7 @@ fn keys_that_were_mixed_up_are_told_apart() {
     }
     let (_, reason) = wrong("alipay_public_key", json!(vector("app_private.pem")));
     assert!(reason.contains("is a private key"), "{reason}");
-    let certificate = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----";
+    let certificate = vector("alipay_cert.crt");
     let (_, reason) = wrong("alipay_public_key", json!(certificate));
     assert!(reason.contains("certificate"), "{reason}");
     let (field, reason) = wrong("app_private_key", json!(vector("app_public.pem")));
@@ -178,6 +175,16 @@ fn every_other_field_is_checked_by_name() {
         ("pay_timeout_ms", json!(10)),
         ("query_timeout_ms", json!(600_000)),
         ("refund_timeout_ms", json!(0)),
+        ("encrypt_key", json!("short")),
+        ("encrypt_key", json!("AQIDBAUGBwgJCgsMDQ4PEA=")),
+        ("payment_code", json!("yes")),
+        ("payment_code_product", json!("face to face")),
+        ("identity_scope", json!("auth_everything")),
+        ("authorize_url", json!("openauth.alipay.com")),
+        (
+            "authorize_url",
+            json!("https://openauth.alipay.com/oauth2/x.htm?app_id=1"),
+        ),
         ("unheard_of", json!(1)),
     ] {
         assert_eq!(wrong(field, value.clone()).0, field, "{value}");
@@ -195,4 +202,96 @@ fn no_error_shows_a_key() {
     assert!(!reason.contains(&key[..20]), "{reason}");
     let (_, reason) = wrong("app_private_key", json!(format!("{key}!")));
     assert!(!reason.contains(&key[..20]), "{reason}");
+}
+
+#[test]
+fn an_account_of_yesterday_is_one_of_today_and_a_form_may_leave_fields_empty() {
+    let channel = try_build(ours()).unwrap();
+    assert!(channel.code_pay().is_none() && channel.identity().is_none() && channel.bills().is_some());
+    let mut config = ours();
+    for name in [
+        "app_cert",
+        "alipay_cert",
+        "alipay_root_cert",
+        "encrypt_key",
+        "app_auth_token",
+        "auth_app_id",
+    ] {
+        config[name] = json!("");
+    }
+    config["service_provider_id"] = Value::Null;
+    assert!(try_build(config).is_ok());
+}
+
+#[test]
+fn certificates_are_all_or_none_and_of_the_right_owner() {
+    let certified = || with(ours(), certified());
+    assert!(try_build(certified()).is_ok());
+    let wrong = |fields: Value| match try_build(with(certified(), fields)) {
+        Err(RegistryError::Config { error, .. }) => (error.field, error.reason),
+        Err(other) => panic!("{other}"),
+        Ok(_) => panic!("it was accepted"),
+    };
+    for field in ["app_cert", "alipay_cert", "alipay_root_cert"] {
+        let (named, reason) = wrong(json!({ field: null }));
+        assert!(named == field && reason.contains("is missing"), "{named}: {reason}");
+        for junk in [
+            "no certificate",
+            "-----BEGIN CERTIFICATE-----\n!!!\n-----END CERTIFICATE-----",
+        ] {
+            assert_eq!(wrong(json!({ field: junk })).0, field);
+        }
+    }
+    let (named, reason) = wrong(json!({"alipay_public_key": vector("alipay_public.pem")}));
+    assert!(
+        named == "alipay_public_key" && reason.contains("must be empty"),
+        "{reason}"
+    );
+    let none = json!({"app_cert": null, "alipay_cert": null, "alipay_root_cert": null});
+    let (named, reason) = wrong(none);
+    assert!(
+        named == "alipay_public_key" && reason.contains("is missing"),
+        "{reason}"
+    );
+    // Files that were mixed up.
+    assert_eq!(wrong(json!({"app_cert": vector("alipay_cert.crt")})).0, "app_cert");
+    assert_eq!(wrong(json!({"alipay_cert": vector("app_cert.crt")})).0, "alipay_cert");
+    let (named, reason) = wrong(json!({"alipay_root_cert": vector("odd_certs.crt")}));
+    assert!(
+        named == "alipay_root_cert" && reason.contains("no RSA root"),
+        "{reason}"
+    );
+}
+
+#[test]
+fn a_service_provider_names_both_apps() {
+    let wrong = |fields: Value| match try_build(with(ours(), fields)) {
+        Err(RegistryError::Config { error, .. }) => error.field,
+        Err(other) => panic!("{other}"),
+        Ok(_) => panic!("it was accepted"),
+    };
+    let (token, app) = ("202603BB_D64b2be8afd4b6c8468cf585bd05E50", "2021000000000002");
+    assert_eq!(wrong(json!({"app_auth_token": token})), "auth_app_id");
+    assert_eq!(wrong(json!({"auth_app_id": app})), "app_auth_token");
+    assert_eq!(
+        wrong(json!({"app_auth_token": token, "auth_app_id": "2021000000000001"})),
+        "auth_app_id"
+    );
+    assert_eq!(
+        wrong(json!({"app_auth_token": token, "auth_app_id": "wx"})),
+        "auth_app_id"
+    );
+    let all = json!({"app_auth_token": token, "auth_app_id": app, "service_provider_id": "1"});
+    assert_eq!(wrong(all), "service_provider_id");
+    assert!(try_build(with(ours(), json!({"app_auth_token": token, "auth_app_id": app}))).is_ok());
+}
+
+#[test]
+fn a_configuration_shows_no_secret() {
+    let secrets =
+        json!({"encrypt_key": "AQIDBAUGBwgJCgsMDQ4PEA==", "app_auth_token": "canary-token", "auth_app_id": "20"});
+    let config: metropay_channel_alipay::AlipayConfig = serde_json::from_value(with(ours(), secrets)).unwrap();
+    let shown = format!("{config:?}");
+    assert!(!shown.contains("canary") && !shown.contains("AQIDBAUG"), "{shown}");
+    assert!(!shown.contains(&bare(&vector("app_private.pem"))[..20]), "{shown}");
 }

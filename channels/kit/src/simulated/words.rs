@@ -119,7 +119,10 @@ pub static WECHAT: Words = Words {
         json!({
             "mode": account["mode"], "appid": account["appid"], "mch_id": account["mch_id"],
             "sub_mch_id": account["sub_mch_id"], "api_key": account["api_key"], "plan_id": account["plan_id"],
-            "base_url": base, "signing_page_url": format!("{base}/phone/sign"),
+            "client_cert_pem": account["api_cert_pem"], "client_key_pem": account["api_key_pem"],
+            "api_v3_key": account["api_v3_key"], "public_key_id": account["public_key_id"],
+            "public_key_pem": account["public_key_pem"], "app_secret": account["app_secret"],
+            "payment_code": true, "base_url": base, "signing_page_url": format!("{base}/phone/sign"),
             "deduct_timeout_s": 2, "refund_timeout_s": 2, "query_timeout_s": 2,
         })
     },
@@ -158,7 +161,7 @@ pub static ALIPAY: Words = Words {
             "app_private_key": account["app_private_key_pem"], "alipay_public_key": account["alipay_public_key_pem"],
             "gateway_url": account["gateway_url"], "product_code": account["product_code"],
             "personal_product_code": account["personal_product_code"], "sign_scene": account["sign_scene"],
-            "sign_channel": "QRCODE",
+            "sign_channel": "QRCODE", "payment_code": true,
             "pay_timeout_ms": 3_000, "query_timeout_ms": 3_000, "refund_timeout_ms": 3_000,
         })
     },
@@ -196,6 +199,7 @@ pub static UNIONPAY: Words = Words {
             "mer_id": account["mer_id"], "tr_id": account["tr_id"], "sign_cert_pem": account["cert_pem"],
             "sign_key_pem": account["private_key_pem"], "root_certs_pem": account["root_cert_pem"],
             "middle_certs_pem": account["middle_cert_pem"], "base_url": account["base_url"],
+            "file_url": account["file_url"], "payment_code": true, "term_id": "METRO001",
             "consume_timeout_ms": 3_000, "back_timeout_ms": 3_000, "query_timeout_ms": 3_000,
         })
     },

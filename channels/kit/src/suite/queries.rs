@@ -152,7 +152,7 @@ async fn not_paid(bench: &Bench, found: &Findings) -> Result<()> {
 
 async fn pending(bench: &Bench, found: &Findings) -> Result<()> {
     let lane = bench.lane().await?;
-    let fault = Fault::Pending(Duration::from_millis(700));
+    let fault = Fault::Pending(Duration::from_secs(3));
     let Some(question) = deducted(bench, found, &lane, fault).await? else {
         return Ok(());
     };

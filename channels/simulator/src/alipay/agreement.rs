@@ -51,7 +51,11 @@ pub(super) enum Standing {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Agreement {
     pub(super) agreement_no: String,
+    /// The app that asked for it.
     pub(super) app_id: String,
+    /// The merchant's app, where a service provider asked for it.
+    #[serde(default)]
+    pub(super) auth_app_id: Option<String>,
     pub(super) seller_id: String,
     /// The merchant's own number.
     pub(super) external_agreement_no: Option<String>,
@@ -71,6 +75,11 @@ pub(super) struct Agreement {
 }
 
 impl Agreement {
+    /// The merchant's app, whoever asked.
+    pub(super) fn merchant_app(&self) -> &str {
+        self.auth_app_id.as_deref().unwrap_or(&self.app_id)
+    }
+
     /// The number on which faults match: the merchant's own, else Alipay's.
     pub(super) fn order_no(&self) -> &str {
         self.external_agreement_no.as_deref().unwrap_or(&self.agreement_no)
@@ -110,6 +119,14 @@ pub(super) fn by_external(desk: &Desk<'_>, seller_id: &str, number: &str) -> Opt
     desk.tx.get(TABLE, &agreement_no)
 }
 
+/// All agreements of the user whom this app knows by that open id, oldest first.
+pub(super) fn of_open_id(desk: &Desk<'_>, account: &Account, open_id: &str) -> Vec<Agreement> {
+    let all: Vec<Agreement> = desk.tx.scan(TABLE);
+    all.into_iter()
+        .filter(|agreement| account.means(&agreement.user_id, open_id))
+        .collect()
+}
+
 /// All agreements of a user, oldest first.
 pub(super) fn of_user(desk: &Desk<'_>, user_id: &str) -> Vec<Agreement> {
     let numbers: Vec<String> = desk.tx.get(BY_USER, user_id).unwrap_or_default();
@@ -120,8 +137,9 @@ pub(super) fn of_user(desk: &Desk<'_>, user_id: &str) -> Vec<Agreement> {
 pub(super) fn sign(desk: &mut Desk<'_>, account: &Account, page: &SignPage, user_id: &str) -> Agreement {
     let agreement = Agreement {
         agreement_no: new_number(desk),
-        app_id: account.app_id.clone(),
-        seller_id: account.seller_id.clone(),
+        app_id: page.app_id.clone(),
+        auth_app_id: page.auth_app_id.clone(),
+        seller_id: page.seller_id.clone(),
         external_agreement_no: page.external_agreement_no.clone(),
         external_logon_id: page.external_logon_id.clone(),
         user_id: user_id.to_owned(),
@@ -160,7 +178,7 @@ pub(super) fn unsign(desk: &mut Desk<'_>, mut agreement: Agreement, url: Option<
     let Some(account) = account::find(&desk.tx, &agreement.app_id) else {
         return;
     };
-    if let Some(url) = url.or_else(|| account.app_gateway_url.clone()) {
+    if let Some(url) = url.or_else(|| account.terms.app_gateway_url.clone()) {
         notify::unsigned(desk, &account, &agreement, url);
     }
 }

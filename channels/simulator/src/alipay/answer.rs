@@ -1,10 +1,11 @@
-//! Answers: the node with its members in order, the envelope around it, and failures (alipay reference, 1.5 and 8).
+//! Answers: the node with its members in order, and the envelope around it (alipay reference, 1.5).
 
 use axum::body::Body;
 use axum::response::Response;
 use rand::Rng;
 use serde::Serialize;
 
+use super::charset::Charset;
 use super::money::yuan;
 
 /// The root node of requests that cannot be attributed to a method.
@@ -64,6 +65,21 @@ impl Node {
         member.map(|(_, old)| *old = text).is_some()
     }
 
+    /// Whether there is such a member.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(known, _)| *known == name)
+    }
+
+    /// The members in their order, values as JSON text.
+    pub(super) fn members(&self) -> &[(&'static str, String)] {
+        &self.0
+    }
+
+    /// A node without members; a success of some methods has neither code nor message.
+    pub(super) fn bare() -> Self {
+        Self(Vec::new())
+    }
+
     /// The node as it is sent and signed.
     pub(super) fn to_json(&self) -> String {
         let members: Vec<String> = self
@@ -75,80 +91,42 @@ impl Node {
     }
 }
 
-/// A call that did not succeed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Failure {
-    /// Four or five digits, see 1.5.
-    pub(super) code: &'static str,
-    /// The code that decides (section 8).
-    pub(super) sub_code: String,
-    /// For people.
-    pub(super) sub_msg: String,
+/// The text of a node as an app wants its JSON: `\/` for a slash, `\uXXXX` for what is not ASCII.
+pub(super) fn escaped(json: &str, slashes: bool, unicode: bool) -> String {
+    let mut text = String::with_capacity(json.len());
+    let mut units = [0; 2];
+    for character in json.chars() {
+        match character {
+            '/' if slashes => text.push_str("\\/"),
+            _ if unicode && !character.is_ascii() => {
+                for unit in character.encode_utf16(&mut units) {
+                    text.push_str(&format!("\\u{unit:04x}"));
+                }
+            }
+            _ => text.push(character),
+        }
+    }
+    text
 }
 
-impl Failure {
-    /// A business failure (40004) of a trade method, named without its prefix `ACQ.`.
-    pub(super) fn acq(name: &str) -> Self {
-        Self::business(&format!("ACQ.{name}"))
-    }
-
-    /// A business failure (40004) with this `sub_code`.
-    pub(super) fn business(sub_code: &str) -> Self {
-        Self {
-            code: "40004",
-            sub_code: sub_code.to_owned(),
-            sub_msg: sub_msg(sub_code).to_owned(),
-        }
-    }
-
-    /// A failure of the gateway itself; `code` follows from the `sub_code` (8.1).
-    pub(super) fn gateway(sub_code: &str) -> Self {
-        Self {
-            code: gateway_code(sub_code),
-            sub_code: sub_code.to_owned(),
-            sub_msg: sub_msg(sub_code).to_owned(),
-        }
-    }
-
-    /// The service failed inside: 20000.
-    pub(super) fn system(sub_code: &str) -> Self {
-        Self {
-            code: "20000",
-            ..Self::business(sub_code)
-        }
-    }
-
-    /// The same failure with another text for people.
-    pub(super) fn because(self, sub_msg: &str) -> Self {
-        Self {
-            sub_msg: sub_msg.to_owned(),
-            ..self
-        }
-    }
-
-    /// The node that tells of it.
-    pub(super) fn node(&self) -> Node {
-        Node::new(self.code)
-            .text("sub_code", &self.sub_code)
-            .text("sub_msg", &self.sub_msg)
-    }
-}
-
-/// The whole body: root node, then its signature unless it stays unsigned.
-pub(super) fn envelope(root: &str, node: &str, signature: Option<&str>) -> String {
-    match signature {
-        Some(signature) => format!("{{\"{root}\":{node},\"sign\":\"{signature}\"}}"),
-        None => format!("{{\"{root}\":{node}}}"),
-    }
+/// The whole body: root node, the name of the certificate that verifies, the signature. Unsigned answers name nothing.
+pub(super) fn envelope(root: &str, node: &str, cert_sn: Option<&str>, signature: Option<&str>) -> String {
+    let Some(signature) = signature else {
+        return format!("{{\"{root}\":{node}}}");
+    };
+    let cert_sn = cert_sn
+        .map(|sn| format!("\"alipay_cert_sn\":\"{sn}\","))
+        .unwrap_or_default();
+    format!("{{\"{root}\":{node},{cert_sn}\"sign\":\"{signature}\"}}")
 }
 
 /// The HTTP answer: always 200, and JSON under the content type of HTML.
-pub(super) fn respond(body: String) -> Response {
+pub(super) fn respond(body: &str, charset: Charset) -> Response {
     let trace: [u8; 16] = rand::thread_rng().r#gen();
     Response::builder()
-        .header("content-type", "text/html;charset=utf-8")
+        .header("content-type", format!("text/html;charset={}", charset.name()))
         .header("trace_id", hex::encode(trace))
-        .body(Body::from(body))
+        .body(Body::from(charset.bytes(body).into_owned()))
         .expect("fixed headers")
 }
 
@@ -167,73 +145,23 @@ fn msg(code: &str) -> &'static str {
     }
 }
 
-fn gateway_code(sub_code: &str) -> &'static str {
-    let name = sub_code.rsplit('.').next().unwrap_or_default();
-    match name {
-        "missing-signature-config" | "invalid-auth-relations" => "40003",
-        "missing-app-cert-sn" | "missing-alipay-root-cert-sn" | "missing-encypt-key" => "40002",
-        _ if name.ends_with("call-limited") => "40005",
-        _ if name.ends_with("permissions") || name == "self-invoke-forbidden" => "40006",
-        _ if sub_code.starts_with("isp.") || name == "unknow-error" => "20000",
-        _ if sub_code.starts_with("aop.") => "20001",
-        _ if name.starts_with("missing-") || name.ends_with("missing-encrypt-type") => "40001",
-        _ => "40002",
-    }
-}
-
-fn sub_msg(sub_code: &str) -> &'static str {
-    match sub_code.strip_prefix("ACQ.").unwrap_or(sub_code) {
-        "SYSTEM_ERROR" => "系统异常",
-        "INVALID_PARAMETER" => "参数有误",
-        "ACCESS_FORBIDDEN" => "没有权限使用接口",
-        "TRADE_NOT_EXIST" => "交易不存在",
-        "TRADE_HAS_SUCCESS" => "交易已被支付",
-        "TRADE_HAS_CLOSE" => "交易已经关闭",
-        "TRADE_HAS_FINISHED" => "交易已经完结",
-        "TRADE_STATUS_ERROR" => "交易状态不合法",
-        "REASON_TRADE_STATUS_INVALID" => "交易状态异常",
-        "CONTEXT_INCONSISTENT" => "交易信息被篡改",
-        "PRODUCT_AMOUNT_LIMIT_ERROR" => "产品额度超限",
-        "BUYER_SELLER_EQUAL" => "买卖家不能相同",
-        "NOW_TIME_AFTER_EXPIRE_TIME_ERROR" => "当前时间晚于允许付款时间",
-        "AGREEMENT_NOT_EXIST" => "用户协议不存在或已解约",
-        "AGREEMENT_INVALID" => "用户协议失效",
-        "AGREEMENT_STATUS_NOT_NORMAL" => "用户协议状态非NORMAL",
-        "AGREEMENT_ERROR" => "协议信息异常",
-        "DISCORDANT_REPEAT_REQUEST" => "请求信息不一致",
-        "REFUND_AMT_NOT_EQUAL_TOTAL" => "退款金额超限",
-        "TRADE_CANCEL_TIME_OUT" => "超过撤销时间范围",
-        "CANCEL_NOT_ALLOWED" => "交易不允许撤销",
-        "USER_AGREEMENT_NOT_EXIST" => "用户协议不存在",
-        "AGREEMENT_HAS_UNSIGNED" => "用户协议已解约",
-        "USER_AGREEMENT_STATUS_IS_NOT_NORMAL" => "用户协议状态不是正常状态",
-        "PRODUCT_CODE_NOT_SUPPORTED_ERROR" => "不支持的产品码",
-        "isv.missing-method" => "缺少方法名参数",
-        "isv.missing-app-id" => "缺少appId参数",
-        "isv.missing-signature" => "缺少签名参数",
-        "isv.missing-signature-type" => "缺少签名类型参数",
-        "isv.missing-timestamp" => "缺少时间戳参数",
-        "isv.missing-version" => "缺少版本参数",
-        "isv.invalid-app-id" => "无效的AppID参数",
-        "isv.invalid-method" => "不存在的方法名",
-        "isv.invalid-format" => "无效的数据格式",
-        "isv.invalid-charset" => "字符集错误",
-        "isv.invalid-signature" => "无效签名",
-        "isv.invalid-signature-type" => "无效的签名类型",
-        "isv.invalid-timestamp" => "非法的时间戳参数",
-        "isv.illegal-json" => "biz_content不是合法的JSON",
-        "isv.decryption-error-not-valid-encrypt-key" => "解密出错，未配置加密密钥或加密密钥格式错误",
-        "isp.unknow-error" => "系统繁忙",
-        "aop.invalid-app-auth-token" => "无效的应用授权令牌",
-        _ => "业务处理失败",
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::cipher::ContentKey;
+    use super::super::failure::Failure;
     use super::super::sign;
     use super::super::vectors::vector;
     use super::*;
+
+    /// The node of a vector, and everything behind it.
+    fn node_of(vector: &str) -> (&str, &str) {
+        let (_, rest) = vector.split_once("_response\":").unwrap();
+        let end = rest
+            .find(",\"alipay_cert_sn\"")
+            .or_else(|| rest.rfind(",\"sign\""))
+            .unwrap();
+        rest.split_at(end)
+    }
 
     #[test]
     fn a_signed_failure_reads_as_vector_t5() {
@@ -245,7 +173,7 @@ mod tests {
             .to_json();
         let signature = sign::sign(vector("alipay private key"), &node);
         assert_eq!(
-            envelope("alipay_trade_pay_response", &node, signature.as_deref()),
+            envelope("alipay_trade_pay_response", &node, None, signature.as_deref()),
             vector("T5")
         );
     }
@@ -253,26 +181,65 @@ mod tests {
     #[test]
     fn an_unsigned_failure_reads_as_vector_t5b() {
         let node = Failure::gateway("isv.invalid-app-id").node().to_json();
-        assert_eq!(envelope("alipay_trade_pay_response", &node, None), vector("T5b"));
+        assert_eq!(envelope("alipay_trade_pay_response", &node, None, None), vector("T5b"));
     }
 
     #[test]
-    fn codes_follow_from_sub_codes() {
-        let cases = [
-            ("isp.unknow-error", "20000"),
-            ("aop.unknow-error", "20000"),
-            ("aop.invalid-auth-token", "20001"),
-            ("isv.missing-timestamp", "40001"),
-            ("isv.decryption-error-missing-encrypt-type", "40001"),
-            ("isv.missing-encypt-key", "40002"),
-            ("isv.invalid-signature", "40002"),
-            ("isv.missing-signature-config", "40003"),
-            ("isv.app-call-limited", "40005"),
-            ("isv.insufficient-isv-permissions", "40006"),
-        ];
-        for (sub_code, code) in cases {
-            assert_eq!(Failure::gateway(sub_code).code, code, "{sub_code}");
+    fn the_certificate_is_named_before_the_signature_as_in_vector_t4() {
+        let (node, _) = node_of(vector("T3"));
+        let signature = sign::sign(vector("alipay private key"), node);
+        let body = envelope(
+            "alipay_trade_pay_response",
+            node,
+            Some("c6204f0b049ee8a2e17785eb0b82e74c"),
+            signature.as_deref(),
+        );
+        assert_eq!(body, vector("T4"));
+        assert_eq!(node_of(vector("T4")).0, node);
+    }
+
+    #[test]
+    fn escaped_slashes_are_signed_as_they_stand_as_in_vector_t4b() {
+        let node = Node::success()
+            .text("out_trade_no", "MT202603010830050003")
+            .text("qr_code", "https://qr.alipay.com/bax00001")
+            .to_json();
+        let node = escaped(&node, true, false);
+        let signature = sign::sign(vector("alipay private key"), &node);
+        let body = envelope("alipay_trade_precreate_response", &node, None, signature.as_deref());
+        assert_eq!(body, vector("T4b"));
+        assert_eq!(escaped("\"铁/𠮷\"", false, true), "\"\\u94c1/\\ud842\\udfb7\"");
+    }
+
+    #[test]
+    fn a_sealed_answer_is_signed_with_its_quotes_as_in_vector_t6() {
+        let key = ContentKey::read("AQIDBAUGBwgJCgsMDQ4PEA==").unwrap();
+        let node = format!("\"{}\"", key.seal(node_of(vector("T3")).0.as_bytes()));
+        let signature = sign::sign(vector("alipay private key"), &node);
+        let body = envelope("alipay_trade_pay_response", &node, None, signature.as_deref());
+        assert_eq!(body, vector("T6 answer"));
+        let opened = key.open(node.trim_matches('"')).unwrap();
+        assert_eq!(opened, node_of(vector("T3")).0.as_bytes());
+    }
+
+    #[test]
+    fn what_was_changed_on_the_way_does_not_fit_its_signature() {
+        let (node, tail) = node_of(vector("T3"));
+        let signature = tail.strip_prefix(",\"sign\":\"").unwrap().strip_suffix("\"}").unwrap();
+        let key = vector("alipay public key");
+        assert!(sign::verify(key, node, signature));
+        let other = node_of(vector("T5")).1;
+        let other = other.strip_prefix(",\"sign\":\"").unwrap().strip_suffix("\"}").unwrap();
+        assert!(!sign::verify(key, node, other), "the signature of another answer");
+        for forged in [
+            node.replace("3号线", "4号线"),
+            node.replace("4.50", "45.0"),
+            node[..node.len() / 2 - 40].to_owned(),
+            format!("{node}{node}"),
+        ] {
+            assert!(!sign::verify(key, forged, signature));
         }
+        assert!(!sign::verify(key, node, ""));
     }
 
     #[test]

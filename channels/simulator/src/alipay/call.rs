@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::account::Account;
+use super::charset::Charset;
 use crate::fault::Effect;
 
 /// The methods that the gateway knows.
@@ -16,6 +17,8 @@ pub(super) enum Method {
     AgreementQuery,
     /// `alipay.user.agreement.unsign`
     AgreementUnsign,
+    /// `alipay.user.agreement.executionplan.modify`
+    PlanModify,
     /// `alipay.trade.pay`
     TradePay,
     /// `alipay.trade.query`
@@ -28,48 +31,98 @@ pub(super) enum Method {
     TradeRefund,
     /// `alipay.trade.fastpay.refund.query`
     RefundQuery,
+    /// `alipay.data.dataservice.bill.downloadurl.query`
+    BillUrl,
+    /// `alipay.system.oauth.token`
+    OauthToken,
+    /// `alipay.user.info.share`
+    UserInfo,
+    /// `alipay.open.auth.token.app`
+    AppToken,
+    /// `alipay.open.app.alipaycert.download`
+    CertDownload,
 }
+
+const NAMES: [(&str, Method); 15] = [
+    ("alipay.user.agreement.page.sign", Method::PageSign),
+    ("alipay.user.agreement.query", Method::AgreementQuery),
+    ("alipay.user.agreement.unsign", Method::AgreementUnsign),
+    ("alipay.user.agreement.executionplan.modify", Method::PlanModify),
+    ("alipay.trade.pay", Method::TradePay),
+    ("alipay.trade.query", Method::TradeQuery),
+    ("alipay.trade.cancel", Method::TradeCancel),
+    ("alipay.trade.close", Method::TradeClose),
+    ("alipay.trade.refund", Method::TradeRefund),
+    ("alipay.trade.fastpay.refund.query", Method::RefundQuery),
+    ("alipay.data.dataservice.bill.downloadurl.query", Method::BillUrl),
+    ("alipay.system.oauth.token", Method::OauthToken),
+    ("alipay.user.info.share", Method::UserInfo),
+    ("alipay.open.auth.token.app", Method::AppToken),
+    ("alipay.open.app.alipaycert.download", Method::CertDownload),
+];
 
 impl Method {
     /// The method of this name.
     pub(super) fn named(name: &str) -> Option<Self> {
-        Some(match name {
-            "alipay.user.agreement.page.sign" => Self::PageSign,
-            "alipay.user.agreement.query" => Self::AgreementQuery,
-            "alipay.user.agreement.unsign" => Self::AgreementUnsign,
-            "alipay.trade.pay" => Self::TradePay,
-            "alipay.trade.query" => Self::TradeQuery,
-            "alipay.trade.cancel" => Self::TradeCancel,
-            "alipay.trade.close" => Self::TradeClose,
-            "alipay.trade.refund" => Self::TradeRefund,
-            "alipay.trade.fastpay.refund.query" => Self::RefundQuery,
-            _ => return None,
-        })
+        NAMES
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, method)| *method)
     }
 
     /// Whether its business codes carry the prefix `ACQ.`.
     pub(super) fn is_about_trades(self) -> bool {
-        !matches!(self, Self::PageSign | Self::AgreementQuery | Self::AgreementUnsign)
+        matches!(
+            self,
+            Self::TradePay
+                | Self::TradeQuery
+                | Self::TradeCancel
+                | Self::TradeClose
+                | Self::TradeRefund
+                | Self::RefundQuery
+        )
+    }
+
+    /// Whether its parameters stand in `biz_content` (section 7 names the two that have none).
+    pub(super) fn has_content(self) -> bool {
+        !matches!(self, Self::OauthToken | Self::UserInfo)
+    }
+
+    /// Whether it is done for a merchant, so that a service provider must name one.
+    pub(super) fn is_for_a_merchant(self) -> bool {
+        !matches!(
+            self,
+            Self::OauthToken | Self::UserInfo | Self::AppToken | Self::CertDownload
+        )
     }
 }
 
 /// The union of query and form, decoded; where a name stands in both, the query's value counts.
 #[derive(Debug, Default)]
-pub(super) struct Params(pub(super) BTreeMap<String, String>);
+pub(super) struct Params {
+    pub(super) pairs: BTreeMap<String, String>,
+    /// The charset in which they came; UTF-8 when none is named that is known.
+    pub(super) charset: Charset,
+}
 
 impl Params {
-    /// Reads the raw query and the raw form body.
+    /// Reads the raw query and the raw form body, in the charset that one of them names in plain ASCII (1.3).
     pub(super) fn read(query: &str, body: &[u8]) -> Self {
-        let mut params = BTreeMap::new();
-        for (name, value) in form_urlencoded::parse(query.as_bytes()).chain(form_urlencoded::parse(body)) {
-            params.entry(name.into_owned()).or_insert_with(|| value.into_owned());
-        }
-        Self(params)
+        let named = |raw: &[u8]| {
+            raw.split(|byte| *byte == b'&')
+                .find_map(|pair| pair.strip_prefix(b"charset="))
+                .and_then(|name| Charset::named(std::str::from_utf8(name).ok()?))
+        };
+        let charset = named(query.as_bytes()).or_else(|| named(body)).unwrap_or_default();
+        let mut pairs = BTreeMap::new();
+        charset.add_pairs(query.as_bytes(), &mut pairs);
+        charset.add_pairs(body, &mut pairs);
+        Self { pairs, charset }
     }
 
     /// The value of a parameter that is neither missing nor blank.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
-        self.0
+        self.pairs
             .get(name)
             .map(String::as_str)
             .filter(|value| !value.trim().is_empty())
@@ -84,16 +137,28 @@ impl Params {
     pub(super) fn biz(&self) -> Option<Map<String, Value>> {
         serde_json::from_str(self.get("biz_content")?).ok()
     }
+
+    /// The parameters themselves as business parameters, for methods without `biz_content`.
+    pub(super) fn as_content(&self) -> Map<String, Value> {
+        self.pairs
+            .iter()
+            .map(|(name, value)| (name.clone(), Value::String(value.clone())))
+            .collect()
+    }
 }
 
 /// A call that passed the gateway's checks.
 pub(super) struct Call {
-    /// Who calls.
+    /// The app that calls: its keys sign.
+    pub(super) caller: Account,
+    /// For whom: the app of the merchant who authorised a service provider, else the caller itself.
     pub(super) account: Account,
     /// What for.
     pub(super) method: Method,
     /// `biz_content`.
     pub(super) biz: Map<String, Value>,
+    /// The charset that it came in, and that its notifications are written in.
+    pub(super) charset: Charset,
     /// Where this call's notifications go.
     pub(super) notify_url: Option<String>,
     /// Where the user's browser goes afterwards.

@@ -1,10 +1,11 @@
 //! `alipay.trade.cancel` and `alipay.trade.close` (alipay reference, 4.4 and 4.5).
 
-use super::answer::{Failure, Node};
+use super::answer::Node;
 use super::call::{Call, is_number};
 use super::desk::Desk;
-use super::refund;
+use super::failure::Failure;
 use super::trade::{self, CancelAction, Ending, Status, Trade};
+use super::{refund, trade_life};
 use crate::books::MovementKind;
 use crate::fault::Effect;
 
@@ -42,7 +43,7 @@ pub(super) fn cancel(desk: &mut Desk<'_>, call: &Call) -> Result<Node, Failure> 
 pub(super) fn close(desk: &mut Desk<'_>, call: &Call) -> Result<Node, Failure> {
     let mut trade = trade::named(desk, call)?;
     match trade.status {
-        Status::WaitBuyerPay => trade::close(desk, &mut trade, None),
+        Status::WaitBuyerPay => trade_life::close(desk, &mut trade, None),
         Status::TradeClosed if trade.paid_ms.is_none() => {}
         Status::TradeClosed => return Err(Failure::acq("REASON_TRADE_STATUS_INVALID")),
         Status::TradeSuccess | Status::TradeFinished => return Err(Failure::acq("TRADE_STATUS_ERROR")),
@@ -76,7 +77,7 @@ fn lie(call: &Call) -> Option<u64> {
 fn undo(desk: &mut Desk<'_>, call: &Call, trade: &mut Trade) -> Result<CancelAction, Failure> {
     let action = match trade.status {
         Status::WaitBuyerPay => {
-            trade::close(desk, trade, None);
+            trade_life::close(desk, trade, None);
             CancelAction::Close
         }
         Status::TradeClosed => match trade.cancel_action {
@@ -99,14 +100,13 @@ fn give_all_back(desk: &mut Desk<'_>, call: &Call, trade: &mut Trade) -> Result<
     if !trade.is_untouched() {
         return Err(Failure::acq("CANCEL_NOT_ALLOWED"));
     }
-    let window_ms = i64::try_from(call.account.cancel_window_s)
+    let window_ms = i64::try_from(call.account.terms.cancel_window_s)
         .unwrap_or(i64::MAX)
         .saturating_mul(1_000);
     if desk.now_ms > trade.created_ms.saturating_add(window_ms) {
         return Err(Failure::acq("TRADE_CANCEL_TIME_OUT"));
     }
-    refund::whole(desk, &call.account, trade, MovementKind::Reversal);
-    Ok(())
+    refund::whole(desk, trade, MovementKind::Reversal)
 }
 
 /// By the fault script: says "closed", and the trade is paid all the same a little later.
@@ -114,7 +114,7 @@ fn pretend(desk: &mut Desk<'_>, trade: &mut Trade, after_ms: u64) -> CancelActio
     trade.status = Status::TradeClosed;
     trade.closed_ms = Some(desk.now_ms);
     trade.cancel_action = Some(CancelAction::Close);
-    trade::pend(desk, trade, after_ms, Ending::Done);
+    trade_life::pend(desk, trade, after_ms, Ending::Done);
     CancelAction::Close
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::notify::{self, Letter};
-use super::{refund, trade};
+use super::{refund, trade_life};
 use crate::frame::Frame;
 use crate::store::Tx;
 
@@ -77,7 +77,7 @@ impl<'a> Desk<'a> {
 /// Starts the timers of everything that was pending when the simulator stopped.
 pub(super) fn resume(frame: &Arc<Frame>) {
     let desk = Desk::open(frame);
-    let waiting: Vec<(Due, i64)> = trade::waiting(&desk.tx)
+    let waiting: Vec<(Due, i64)> = trade_life::waiting(&desk.tx)
         .into_iter()
         .chain(refund::waiting(&desk.tx))
         .collect();
@@ -96,7 +96,7 @@ fn wake(frame: &Arc<Frame>, due: Due, after_ms: u64) {
         let Some(frame) = frame.upgrade() else { return };
         let mut desk = Desk::open(&frame);
         match due {
-            Due::Trade(key) => trade::settle_due(&mut desk, &key),
+            Due::Trade(key) => trade_life::settle_due(&mut desk, &key),
             Due::Refund(key) => refund::settle_due(&mut desk, &key),
         }
         desk.close(&frame);

@@ -1,4 +1,4 @@
-//! `fund_bill_list` and `voucher_detail_list`, as answers and as notifications write them (alipay reference, section 5).
+//! `fund_bill_list` and the voucher lists, as answers and as notifications write them (alipay reference, section 5).
 
 use serde::Serialize;
 
@@ -12,14 +12,26 @@ const VOUCHER_TYPE: &str = "ALIPAY_FIX_VOUCHER";
 #[derive(Serialize)]
 pub(super) struct FundLine {
     amount: String,
-    fund_channel: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bank_code: Option<&'static str>,
+    fund_channel: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fund_type: Option<&'static str>,
 }
 
-/// `fund_bill_list` of an answer.
-pub(super) fn fund_lines(parts: Parts) -> Vec<FundLine> {
-    let bill = fund_bill(parts).into_iter();
-    bill.map(|(fund_channel, amount)| FundLine { amount, fund_channel })
-        .collect()
+/// `fund_bill_list` of an answer; `own` is the channel of the payer's own money. Cards name their bank and kind.
+pub(super) fn fund_lines(parts: Parts, own: &str) -> Vec<FundLine> {
+    let bill = fund_bill(parts, own).into_iter();
+    bill.map(|(fund_channel, amount)| {
+        let is_card = fund_channel == "BANKCARD";
+        FundLine {
+            amount,
+            bank_code: is_card.then_some("CMB"),
+            fund_channel,
+            fund_type: is_card.then_some("DEBIT_CARD"),
+        }
+    })
+    .collect()
 }
 
 /// One line of a voucher list in an answer.
@@ -31,6 +43,7 @@ pub(super) struct VoucherLine<'a> {
     amount: String,
     merchant_contribute: String,
     other_contribute: String,
+    template_id: String,
 }
 
 /// `voucher_detail_list` of an answer.
@@ -47,7 +60,29 @@ fn voucher_line(voucher: &Voucher) -> VoucherLine<'_> {
         amount: yuan(voucher.amount_fen),
         merchant_contribute: yuan(by_merchant),
         other_contribute: yuan(by_alipay),
+        template_id: template(voucher),
     }
+}
+
+fn template(voucher: &Voucher) -> String {
+    let kind = if voucher.by_merchant { "M" } else { "A" };
+    format!("20200101000730029976{kind}00001")
+}
+
+/// `refund_voucher_detail_list`: what of each coupon went back to its sponsor with these parts.
+pub(super) fn returned_vouchers(vouchers: &[Voucher], parts: Parts) -> Vec<Voucher> {
+    vouchers
+        .iter()
+        .map(|voucher| Voucher {
+            amount_fen: if voucher.by_merchant {
+                parts.merchant_fen
+            } else {
+                parts.coupon_fen
+            },
+            ..voucher.clone()
+        })
+        .filter(|voucher| voucher.amount_fen > 0)
+        .collect()
 }
 
 /// One line of a fund bill in a notification.
@@ -55,12 +90,12 @@ fn voucher_line(voucher: &Voucher) -> VoucherLine<'_> {
 #[serde(rename_all = "camelCase")]
 struct NoticeFundLine {
     amount: String,
-    fund_channel: &'static str,
+    fund_channel: String,
 }
 
 /// `fund_bill_list` of a notification: a text that contains JSON.
-pub(super) fn fund_text(parts: Parts) -> String {
-    let bill = fund_bill(parts).into_iter();
+pub(super) fn fund_text(parts: Parts, own: &str) -> String {
+    let bill = fund_bill(parts, own).into_iter();
     let lines: Vec<NoticeFundLine> = bill
         .map(|(fund_channel, amount)| NoticeFundLine { amount, fund_channel })
         .collect();
@@ -77,6 +112,7 @@ struct NoticeVoucherLine<'a> {
     amount: String,
     merchant_contribute: String,
     other_contribute: String,
+    template_id: String,
 }
 
 /// `voucher_detail_list` of a notification, if there is a coupon.
@@ -88,6 +124,7 @@ pub(super) fn voucher_text(vouchers: &[Voucher]) -> Option<String> {
         amount: line.amount,
         merchant_contribute: line.merchant_contribute,
         other_contribute: line.other_contribute,
+        template_id: line.template_id,
     });
     let lines: Vec<NoticeVoucherLine<'_>> = lines.collect();
     (!lines.is_empty()).then(|| serde_json::to_string(&lines).expect("texts can be written as JSON"))

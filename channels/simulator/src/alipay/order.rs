@@ -3,10 +3,22 @@
 use chrono::{NaiveDateTime, TimeDelta, TimeZone};
 use serde_json::Value;
 
-use super::answer::Failure;
+use super::account::CODE_PRODUCT;
 use super::call::{self, Call, is_number};
+use super::failure::Failure;
 use super::money;
 use crate::clock;
+
+/// What an order is to be paid with.
+pub(super) enum Means {
+    /// The agreement with this number.
+    Agreement(String),
+    /// The payment code that was scanned.
+    Code(String),
+}
+
+/// The most lines of goods.
+const GOODS_MAX: usize = 150;
 
 /// The order as the call brings it.
 pub(super) struct Order {
@@ -16,7 +28,12 @@ pub(super) struct Order {
     pub(super) total_fen: u64,
     pub(super) subject: String,
     pub(super) product_code: String,
-    pub(super) agreement_no: String,
+    /// What it is to be paid with.
+    pub(super) means: Means,
+    /// So much of it takes discounts, in fen.
+    pub(super) discountable_fen: u64,
+    /// The payer's channels that the merchant leaves out.
+    pub(super) disabled: Vec<String>,
     /// Until when it can be paid, Unix milliseconds, if the call says so.
     pub(super) expires_ms: Option<i64>,
     /// The word for how an asynchronous deduction is done, if one is asked for.
@@ -30,31 +47,90 @@ pub(super) fn read(call: &Call, now_ms: i64) -> Result<Order, Failure> {
     let subject = call
         .text("subject")
         .filter(|subject| subject.chars().count() <= 256 && !subject.contains(['/', '=', '&']));
-    let product_code = call
-        .text("product_code")
-        .unwrap_or_else(|| "FACE_TO_FACE_PAYMENT".to_owned());
-    let agreement_params = call.biz.get("agreement_params").and_then(Value::as_object);
-    let Some(agreement_params) = agreement_params else {
-        // Payment codes belong to a product that these merchants have not signed.
-        return Err(match call.text("scene") {
-            Some(_) => Failure::acq("ACCESS_FORBIDDEN"),
-            None => invalid("scene和agreement_params不能同时为空"),
-        });
-    };
+    let means = means(call)?;
     check_lengths(call).map_err(invalid)?;
+    let goods = call.biz.get("goods_detail").and_then(Value::as_array);
+    if goods.is_some_and(|goods| goods.len() > GOODS_MAX) {
+        return Err(Failure::acq("SUB_GOODS_SIZE_MAX_COUNT"));
+    }
+    if call
+        .text("seller_id")
+        .is_some_and(|seller_id| seller_id != call.account.seller_id)
+    {
+        return Err(Failure::acq("INVALID_RECEIVE_ACCOUNT"));
+    }
+    let total_fen = amount(call, "total_amount")
+        .map_err(invalid)?
+        .ok_or_else(|| invalid("total_amount格式有误"))?;
     Ok(Order {
         out_trade_no: out_trade_no.ok_or_else(|| invalid("out_trade_no格式有误"))?,
-        total_fen: call
-            .biz
-            .get("total_amount")
-            .and_then(money::fen)
-            .ok_or_else(|| invalid("total_amount格式有误"))?,
+        total_fen,
         subject: subject.ok_or_else(|| invalid("subject格式有误"))?,
-        product_code,
-        agreement_no: call::text(agreement_params, "agreement_no").ok_or_else(|| invalid("agreement_no不能为空"))?,
+        product_code: product_code(call, &means)?,
+        means,
+        discountable_fen: discountable(call, total_fen).map_err(invalid)?,
+        disabled: disabled(call),
         expires_ms: expires(call, now_ms).map_err(invalid)?,
         async_mode: async_mode(call).map_err(invalid)?,
     })
+}
+
+/// What the order is to be paid with: an agreement, or a code in the scene of the till.
+fn means(call: &Call) -> Result<Means, Failure> {
+    let invalid = |why: &str| Failure::acq("INVALID_PARAMETER").because(why);
+    if let Some(params) = call.biz.get("agreement_params").and_then(Value::as_object) {
+        let number = call::text(params, "agreement_no").ok_or_else(|| invalid("agreement_no不能为空"))?;
+        return Ok(Means::Agreement(number));
+    }
+    match call.text("scene").as_deref() {
+        None => Err(invalid("scene和agreement_params不能同时为空")),
+        Some("bar_code") => call
+            .text("auth_code")
+            .filter(|code| code.len() <= 64)
+            .map(Means::Code)
+            .ok_or_else(|| invalid("auth_code格式有误")),
+        // Payment by face belongs to a product that these merchants have not signed.
+        Some("security_code") => Err(Failure::acq("ACCESS_FORBIDDEN")),
+        Some(_) => Err(invalid("scene有误")),
+    }
+}
+
+fn product_code(call: &Call, means: &Means) -> Result<String, Failure> {
+    let given = call.text("product_code");
+    match means {
+        Means::Agreement(_) => Ok(given.unwrap_or_else(|| CODE_PRODUCT.to_owned())),
+        Means::Code(_) => match given.as_deref() {
+            None | Some(CODE_PRODUCT | "OFFLINE_PAYMENT") => Ok(CODE_PRODUCT.to_owned()),
+            Some(_) => Err(Failure::acq("ACCESS_FORBIDDEN")),
+        },
+    }
+}
+
+/// An amount that need not be there.
+fn amount(call: &Call, name: &'static str) -> Result<Option<u64>, &'static str> {
+    match call.biz.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => money::fen(value).map(Some).ok_or("金额格式有误"),
+    }
+}
+
+/// So much of the order takes discounts; where both shares are named, they must make up the whole (4.1).
+fn discountable(call: &Call, total_fen: u64) -> Result<u64, &'static str> {
+    let with = amount(call, "discountable_amount")?;
+    let without = amount(call, "undiscountable_amount")?;
+    match (with, without) {
+        (Some(with), Some(without)) if with.checked_add(without) != Some(total_fen) => {
+            Err("可打折金额与不可打折金额之和不等于总金额")
+        }
+        (Some(with), _) if with > total_fen => Err("可打折金额大于总金额"),
+        (Some(with), _) => Ok(with),
+        (None, without) => Ok(total_fen.saturating_sub(without.unwrap_or(0))),
+    }
+}
+
+fn disabled(call: &Call) -> Vec<String> {
+    let list = call.text("disable_pay_channels").unwrap_or_default();
+    list.split(',').map(|name| name.trim().to_owned()).collect()
 }
 
 /// Fields that are only kept or echoed: their lengths, and ASCII where the reference demands it.

@@ -10,45 +10,42 @@ use serde::Deserialize;
 
 use super::account::{self, Account};
 use super::agreement::{self, Agreement, Standing};
-use super::answer::Failure;
 use super::call::Call;
+use super::charset::Charset;
 use super::desk::Desk;
-use super::gateway;
+use super::failure::Failure;
 use super::money::yuan;
+use super::page::{escape, found, message, page, row};
+use super::run;
 use super::sign_page::{self, Answered, SignPage, Validity};
 use super::trade::moment;
 use super::user;
 use crate::fault::Effect;
 use crate::frame::Frame;
 
-const STYLE: &str = "body{font-family:system-ui,'PingFang SC',sans-serif;background:#f5f6fa;margin:0;color:#222}\
-main{max-width:26rem;margin:2rem auto;background:#fff;border-radius:12px;padding:1.5rem}\
-h1{font-size:1.2rem;color:#1677ff;margin-top:0}dl{display:grid;grid-template-columns:6rem 1fr;gap:.5rem}\
-dt{color:#888}dd{margin:0;word-break:break-all}input[type=text]{width:100%;box-sizing:border-box;padding:.5rem}\
-button{padding:.6rem 1.2rem;border:1px solid #1677ff;border-radius:8px;background:#fff;color:#1677ff;margin-top:1rem}\
-button.main{background:#1677ff;color:#fff}section{border-top:1px solid #eee;padding:.8rem 0}";
-
 /// The consent page for a call of `page.sign`, or a page that says why there is none.
 pub(super) fn consent(frame: &Arc<Frame>, call: &Call) -> Response {
-    if let Some(failure) = gateway::refused(call) {
+    if let Some(failure) = run::refused(call) {
         return refusal(&failure);
     }
     let mut desk = Desk::open(frame);
     let page = sign_page::open(&mut desk, call);
     desk.close(frame);
     if call.effects.contains(&Effect::SystemErrorAfter) {
-        return refusal(&gateway::system_error(call));
+        return refusal(&run::system_error(call));
     }
     match page {
         Ok(page) => Html(consent_html(&call.account, &page)).into_response(),
-        Err(why) => message(StatusCode::OK, "无法签约", why).into_response(),
+        Err(why) => message(StatusCode::OK, "无法签约", why),
     }
 }
 
-/// Page-jump methods report errors to the user, as a page (alipay reference, 1.5).
+/// Page-jump methods report errors to the user, as a page in GBK (alipay reference, 1.5).
 pub(super) fn refusal(failure: &Failure) -> Response {
     let text = format!("{}：{}", failure.sub_code, failure.sub_msg);
-    message(StatusCode::OK, "页面出错了", &text).into_response()
+    let page = page("页面出错了", &format!("<p>{}</p>", escape(&text))).replace("utf-8", "GBK");
+    let headers = [(header::CONTENT_TYPE, "text/html;charset=GBK")];
+    (headers, Charset::Gbk.bytes(&page).into_owned()).into_response()
 }
 
 /// The form of the consent page.
@@ -72,15 +69,14 @@ pub(super) async fn sign(State(frame): State<Arc<Frame>>, Form(form): Form<SignF
                 return_url: Some(url), ..
             },
             _,
-        ) => (StatusCode::FOUND, [(header::LOCATION, url)]).into_response(),
+        ) => found(url),
         Answered::Signed(_, agreement) => message(
             StatusCode::OK,
             "签约成功",
             &format!("协议号 {}", agreement.agreement_no),
-        )
-        .into_response(),
+        ),
         Answered::Declined(page) => declined(&page).into_response(),
-        Answered::Impossible(why) => message(StatusCode::BAD_REQUEST, "无法签约", why).into_response(),
+        Answered::Impossible(why) => message(StatusCode::BAD_REQUEST, "无法签约", why),
     }
 }
 
@@ -97,8 +93,8 @@ pub(super) async fn agreements(State(frame): State<Arc<Frame>>, Query(whose): Qu
     let desk = Desk::open(&frame);
     let mut list = String::new();
     for agreement in agreement::of_user(&desk, &user_id).iter().rev() {
-        let shop = account::find(&desk.tx, &agreement.app_id)
-            .map(|account| account.shop_name)
+        let shop = account::find(&desk.tx, agreement.merchant_app())
+            .map(|account| account.terms.shop_name)
             .unwrap_or_default();
         list.push_str(&agreement_html(agreement, &shop, agreement.standing(desk.now_ms)));
     }
@@ -138,7 +134,7 @@ pub(super) async fn change(State(frame): State<Arc<Frame>>, Form(form): Form<Cha
     };
     desk.close(&frame);
     if !known {
-        return message(StatusCode::BAD_REQUEST, "操作失败", "协议不存在或已失效").into_response();
+        return message(StatusCode::BAD_REQUEST, "操作失败", "协议不存在或已失效");
     }
     Redirect::to(&format!("agreements?user={user_id}")).into_response()
 }
@@ -165,10 +161,10 @@ fn consent_html(account: &Account, sign_page: &SignPage) -> String {
              <label>支付宝账户<input type=\"text\" name=\"user\" value=\"{}\"></label>\
              <button class=\"main\" name=\"agree\" value=\"1\">同意</button> \
              <button name=\"agree\" value=\"0\">拒绝</button></form>",
-            row("商户", &account.shop_name),
+            row("商户", &account.terms.shop_name),
             row("产品", "商家扣款（免密支付）"),
             row("有效期", &validity),
-            row("单笔限额", &format!("{}元", yuan(account.single_max_fen))),
+            row("单笔限额", &format!("{}元", yuan(account.terms.single_max_fen))),
             escape(&sign_page.id),
             escape(user_id),
         ),
@@ -206,35 +202,4 @@ fn declined(sign_page: &SignPage) -> impl IntoResponse + use<> {
         None => String::new(),
     };
     Html(page("已拒绝", &format!("<p>您没有开通免密支付。</p>{back}")))
-}
-
-fn message(status: StatusCode, title: &str, text: &str) -> impl IntoResponse + use<> {
-    (status, Html(page(title, &format!("<p>{}</p>", escape(text)))))
-}
-
-fn row(name: &str, value: &str) -> String {
-    format!("<dt>{name}</dt><dd>{}</dd>", escape(value))
-}
-
-fn page(title: &str, body: &str) -> String {
-    format!(
-        "<!doctype html><html lang=\"zh-CN\"><head><meta charset=\"utf-8\">\
-         <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><title>{title}</title>\
-         <style>{STYLE}</style></head><body><main><h1>{title}</h1>{body}</main></body></html>"
-    )
-}
-
-fn escape(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            _ => safe.push(character),
-        }
-    }
-    safe
 }

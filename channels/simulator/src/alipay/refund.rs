@@ -6,15 +6,15 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::account::{self, Account};
-use super::answer::{Failure, Node};
+use super::answer::Node;
 use super::call::{Call, is_number};
 use super::desk::{Desk, Due};
-use super::discount::fund_lines;
-use super::money;
+use super::failure::Failure;
 use super::notify::{self, RefundNews};
 use super::parts::Parts;
-use super::trade::{self, Ending, Pending, Status, Trade, moment};
+use super::refund_answer::answer;
+use super::trade::{self, Ending, Pending, Status, Trade};
+use super::{account, message, money, postings, trade_life, wallet};
 use crate::books::MovementKind;
 use crate::fault::Effect;
 use crate::store::Tx;
@@ -43,6 +43,9 @@ pub(super) struct Refund {
     pub(super) amount_fen: u64,
     pub(super) reason: Option<String>,
     pub(super) progress: Progress,
+    /// When it was asked for, Unix milliseconds.
+    #[serde(default)]
+    pub(super) asked_ms: i64,
     /// Who got or bore what, once it is done.
     pub(super) parts: Parts,
     /// When the money went back, Unix milliseconds.
@@ -51,7 +54,7 @@ pub(super) struct Refund {
 }
 
 impl Refund {
-    fn new(trade: &Trade, number: String, amount_fen: u64, reason: Option<String>) -> Self {
+    fn new(trade: &Trade, number: String, amount_fen: u64, reason: Option<String>, asked_ms: i64) -> Self {
         Self {
             seller_id: trade.seller_id.clone(),
             out_trade_no: trade.out_trade_no.clone(),
@@ -59,6 +62,7 @@ impl Refund {
             amount_fen,
             reason,
             progress: Progress::Processing,
+            asked_ms,
             parts: Parts::default(),
             done_ms: None,
             pending: None,
@@ -72,7 +76,7 @@ impl Refund {
 
     /// Merchant money returned by it, in fen.
     pub(super) fn send_back_fen(&self) -> u64 {
-        self.parts.own_fen + self.parts.coupon_fen
+        self.parts.receipt_fen()
     }
 }
 
@@ -93,6 +97,11 @@ pub(super) fn by_number(desk: &mut Desk<'_>, trade: &mut Trade, number: &str) ->
         settle(desk, trade, &mut refund);
     }
     Some(refund)
+}
+
+/// The refund of this trade with this number as it was written down.
+pub(super) fn as_written(tx: &Tx<'_>, trade: &Trade, number: &str) -> Option<Refund> {
+    tx.get(TABLE, &key(&trade.seller_id, &trade.out_trade_no, number))
 }
 
 /// Gives money back, once per number.
@@ -125,26 +134,43 @@ pub(super) fn refund(desk: &mut Desk<'_>, call: &Call) -> Result<Node, Failure> 
         }
     }
     may_refund(&trade, amount_fen)?;
+    if wallet::of(&desk.tx, &trade.buyer_user_id).blocked {
+        return Err(Failure::acq("BUYER_ENABLE_STATUS_FORBID"));
+    }
+    has_balance(desk, &trade, amount_fen)?;
     if given.is_none() && amount_fen < trade.total_fen() {
         return Err(invalid("部分退款时out_request_no不能为空"));
     }
-    let mut refund = Refund::new(&trade, number, amount_fen, call.text("refund_reason"));
+    let mut refund = Refund::new(&trade, number, amount_fen, call.text("refund_reason"), desk.now_ms);
     match call.effects.iter().find_map(ending) {
         Some((after_ms, ending)) => pend(desk, &mut trade, &mut refund, after_ms, ending),
-        None => execute(desk, &call.account, &mut trade, &mut refund, MovementKind::Refund),
+        None => execute(desk, &mut trade, &mut refund, MovementKind::Refund),
     }
     Ok(answer(call, &trade, &refund, refund.progress == Progress::Done))
 }
 
 /// Gives everything back as the cancelling call does; it can be found under the trade's own number (4.7).
-pub(super) fn whole(desk: &mut Desk<'_>, account: &Account, trade: &mut Trade, kind: MovementKind) {
-    let mut refund = Refund::new(trade, trade.out_trade_no.clone(), trade.total_fen(), None);
-    execute(desk, account, trade, &mut refund, kind);
+pub(super) fn whole(desk: &mut Desk<'_>, trade: &mut Trade, kind: MovementKind) -> Result<(), Failure> {
+    has_balance(desk, trade, trade.total_fen())?;
+    let number = trade.out_trade_no.clone();
+    let mut refund = Refund::new(trade, number, trade.total_fen(), None, desk.now_ms);
+    execute(desk, trade, &mut refund, kind);
+    Ok(())
 }
 
-/// The node of a refund that failed.
-pub(super) fn failed(failure: &Failure) -> Node {
-    failure.node().zeros(&["refund_fee", "send_back_fee"])
+/// What goes back comes from the merchant's account, together with the fee that Alipay returns.
+fn has_balance(desk: &Desk<'_>, trade: &Trade, amount_fen: u64) -> Result<(), Failure> {
+    let Some(opening_fen) = account::find(&desk.tx, trade.merchant_app()).and_then(|account| account.terms.balance_fen)
+    else {
+        return Ok(());
+    };
+    let parts = trade.parts.without(trade.refunded).take(amount_fen);
+    let needed_fen = parts.receipt_fen() - trade.fee_returned_fen(trade.refunded, parts);
+    let balance_fen = postings::balance_fen(&desk.tx, &trade.seller_id, opening_fen);
+    if balance_fen < i128::from(needed_fen) {
+        return Err(Failure::acq("SELLER_BALANCE_NOT_ENOUGH"));
+    }
+    Ok(())
 }
 
 /// Settles what is under way, whatever the clock says: its timer rang.
@@ -202,9 +228,9 @@ fn pend(desk: &mut Desk<'_>, trade: &mut Trade, refund: &mut Refund, after_ms: u
 fn settle(desk: &mut Desk<'_>, trade: &mut Trade, refund: &mut Refund) {
     let Some(pending) = refund.pending.take() else { return };
     trade.refunding_fen -= refund.amount_fen;
-    match (pending.ending, account::find(&desk.tx, &trade.app_id)) {
-        (Ending::Done, Some(account)) => execute(desk, &account, trade, refund, MovementKind::Refund),
-        _ => {
+    match pending.ending {
+        Ending::Done => execute(desk, trade, refund, MovementKind::Refund),
+        Ending::Failed(_) => {
             refund.progress = Progress::Failed;
             trade::save(desk, trade);
             desk.tx.put(TABLE, &refund.key(), refund);
@@ -212,8 +238,8 @@ fn settle(desk: &mut Desk<'_>, trade: &mut Trade, refund: &mut Refund) {
     }
 }
 
-fn execute(desk: &mut Desk<'_>, account: &Account, trade: &mut Trade, refund: &mut Refund, kind: MovementKind) {
-    refund.parts = trade::give_back(desk, trade, kind, &refund.number, refund.amount_fen);
+fn execute(desk: &mut Desk<'_>, trade: &mut Trade, refund: &mut Refund, kind: MovementKind) {
+    refund.parts = trade_life::give_back(desk, trade, kind, &refund.number, refund.amount_fen);
     refund.progress = Progress::Done;
     refund.done_ms = Some(desk.now_ms);
     desk.tx.put(TABLE, &refund.key(), refund);
@@ -222,58 +248,11 @@ fn execute(desk: &mut Desk<'_>, account: &Account, trade: &mut Trade, refund: &m
         send_back_fen: refund.send_back_fen(),
         at_ms: desk.now_ms,
     };
-    notify::refund(desk, account, trade, &news);
-}
-
-/// `refund_fee` is all that went back on the trade so far, not this refund's amount.
-fn answer(call: &Call, trade: &Trade, refund: &Refund, moved: bool) -> Node {
-    let mut node = Node::success()
-        .text("buyer_logon_id", &trade.buyer_logon_id)
-        .text("buyer_user_id", &trade.buyer_user_id)
-        .text("fund_change", if moved { "Y" } else { "N" })
-        .maybe("gmt_refund_pay", refund.done_ms.map(moment).as_deref())
-        .text("out_trade_no", &trade.out_trade_no);
-    let with_details = call.asks("refund_detail_item_list") && refund.progress == Progress::Done;
-    if with_details {
-        node = node.json("refund_detail_item_list", &fund_lines(refund.parts));
-    }
-    node = node.yuan("refund_fee", trade.refunded.total_fen());
-    if with_details {
-        node = node.yuan("send_back_fee", refund.send_back_fen());
-    }
-    node.maybe("store_name", trade.store_name.as_deref())
-        .text("trade_no", &trade.trade_no)
-}
-
-/// `alipay.trade.fastpay.refund.query`: tells of a refund that is done, and nothing of any other (4.7).
-pub(super) fn query(desk: &mut Desk<'_>, call: &Call) -> Result<Node, Failure> {
-    let number = call
-        .text("out_request_no")
-        .ok_or_else(|| Failure::acq("INVALID_PARAMETER").because("out_request_no不能为空"))?;
-    let mut trade = trade::named(desk, call)?;
-    let found = by_number(desk, &mut trade, &number).filter(|refund| refund.progress == Progress::Done);
-    let Some(refund) = found.filter(|_| !call.effects.contains(&Effect::Blind)) else {
-        return Ok(Node::success());
+    let Some(account) = account::find(&desk.tx, &trade.app_id) else {
+        return;
     };
-    let mut node = Node::success();
-    if call.asks("gmt_refund_pay") {
-        node = node.maybe("gmt_refund_pay", refund.done_ms.map(moment).as_deref());
+    notify::refund(desk, &account, trade, &news);
+    if trade.goes_to_a_card(refund.parts) {
+        message::deposit_back(desk, &account, trade, refund);
     }
-    node = node
-        .text("out_request_no", &refund.number)
-        .text("out_trade_no", &trade.out_trade_no)
-        .yuan("refund_amount", refund.amount_fen);
-    let with_details = call.asks("refund_detail_item_list");
-    if with_details {
-        node = node.json("refund_detail_item_list", &fund_lines(refund.parts));
-    }
-    node = node
-        .maybe("refund_reason", refund.reason.as_deref())
-        .text("refund_status", "REFUND_SUCCESS");
-    if with_details || call.asks("send_back_fee") {
-        node = node.yuan("send_back_fee", refund.send_back_fen());
-    }
-    Ok(node
-        .yuan("total_amount", trade.total_fen())
-        .text("trade_no", &trade.trade_no))
 }

@@ -35,25 +35,19 @@ fn join<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> String {
 }
 
 /// Signs the text; the signature comes in base64. `None` when the key cannot be read.
-pub(super) fn sign(private_key: &str, text: &str) -> Option<String> {
+pub(super) fn sign(private_key: &str, text: impl AsRef<[u8]>) -> Option<String> {
     let key = parsed(private_key)?;
-    let signature = key
-        .sign(Pkcs1v15Sign::new::<Sha256>(), &Sha256::digest(text.as_bytes()))
-        .ok()?;
+    let signature = key.sign(Pkcs1v15Sign::new::<Sha256>(), &Sha256::digest(text)).ok()?;
     Some(STANDARD.encode(signature))
 }
 
 /// Whether the base64 signature fits the text.
-pub(super) fn verify(public_key: &str, text: &str, signature: &str) -> bool {
+pub(super) fn verify(public_key: &str, text: impl AsRef<[u8]>, signature: &str) -> bool {
     let (Some(key), Ok(signature)) = (public(public_key), STANDARD.decode(signature)) else {
         return false;
     };
-    key.verify(
-        Pkcs1v15Sign::new::<Sha256>(),
-        &Sha256::digest(text.as_bytes()),
-        &signature,
-    )
-    .is_ok()
+    key.verify(Pkcs1v15Sign::new::<Sha256>(), &Sha256::digest(text), &signature)
+        .is_ok()
 }
 
 /// Reads a private key: PKCS#8 or PKCS#1, with or without PEM armour.
@@ -109,13 +103,41 @@ mod tests {
         let params: BTreeMap<String, String> = serde_json::from_str(vector("T1 parameters")).unwrap();
         assert_eq!(request_string(&params), vector("T1 string"));
         let received = Params::read(vector("T1 query"), vector("T1 body").as_bytes());
-        assert_eq!(request_string(&received.0), vector("T1 string"));
+        assert_eq!(request_string(&received.pairs), vector("T1 string"));
         assert!(verify(
             vector(APP_KEY),
             vector("T1 string"),
             received.get("sign").unwrap()
         ));
         assert!(!verify(vector(APP_KEY), vector("T1 string"), vector("T2 sign")));
+        let forged = vector("T1 string").replace("4.50", "45.0");
+        assert!(!verify(vector(APP_KEY), &forged, received.get("sign").unwrap()));
+    }
+
+    #[test]
+    fn a_request_in_gbk_is_signed_over_its_gbk_bytes() {
+        let query = form_urlencoded::Serializer::new(String::new())
+            .encoding_override(Some(&|text| super::super::charset::Charset::Gbk.bytes(text)))
+            .extend_pairs(pairs(vector("T2b string")))
+            .finish();
+        let received = Params::read(&query, b"");
+        let text = request_string(&received.pairs);
+        assert_eq!(text, vector("T2b string"));
+        assert!(verify(
+            vector(APP_KEY),
+            received.charset.bytes(&text),
+            vector("T2b sign")
+        ));
+        assert!(!verify(vector(APP_KEY), text, vector("T2b sign")), "not over UTF-8");
+    }
+
+    #[test]
+    fn sealed_content_is_signed_as_it_is_sent() {
+        let mut params: BTreeMap<String, String> = serde_json::from_str(vector("T1 parameters")).unwrap();
+        params.insert("biz_content".to_owned(), vector("T6 content").to_owned());
+        params.insert("encrypt_type".to_owned(), "AES".to_owned());
+        assert_eq!(request_string(&params), vector("T6 string"));
+        assert!(verify(vector(APP_KEY), vector("T6 string"), vector("T6 sign")));
     }
 
     #[test]
@@ -131,7 +153,7 @@ mod tests {
     #[test]
     fn a_page_url_is_signed_like_any_request() {
         let received = Params::read(vector("T10 query"), b"");
-        assert_eq!(request_string(&received.0), vector("T10 string"));
+        assert_eq!(request_string(&received.pairs), vector("T10 string"));
         assert_eq!(received.get("sign"), Some(vector("T10 sign")));
         assert!(verify(vector(APP_KEY), vector("T10 string"), vector("T10 sign")));
     }
@@ -151,6 +173,12 @@ mod tests {
         let text = notice_string(params.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         assert_eq!(text, vector("T7e string"));
         assert_eq!(sign(vector("alipay private key"), &text).unwrap(), vector("T7e sign"));
+        let dropped = text.replace("&passback_params=", "");
+        assert_eq!(dropped, vector("T7e dropped string"));
+        assert_eq!(
+            sign(vector("alipay private key"), &dropped).unwrap(),
+            vector("T7e dropped sign")
+        );
     }
 
     #[test]

@@ -52,7 +52,12 @@ impl Validity {
 pub(super) struct SignPage {
     /// Names the page in the form.
     pub(super) id: String,
+    /// The app that opened it.
     pub(super) app_id: String,
+    /// The merchant's app, where a service provider opened it.
+    #[serde(default)]
+    pub(super) auth_app_id: Option<String>,
+    pub(super) seller_id: String,
     pub(super) product_code: String,
     pub(super) personal_product_code: String,
     pub(super) sign_scene: String,
@@ -99,7 +104,7 @@ pub(super) fn answer(desk: &mut Desk<'_>, id: &str, agree: bool, user: &str) -> 
         return Answered::Impossible("商户不存在");
     };
     if let Some(number) = &page.agreement_no
-        && let Some(agreement) = agreement::by_number(desk, &account.seller_id, number)
+        && let Some(agreement) = agreement::by_number(desk, &page.seller_id, number)
     {
         return Answered::Signed(page, Box::new(agreement));
     }
@@ -117,16 +122,20 @@ pub(super) fn answer(desk: &mut Desk<'_>, id: &str, agree: bool, user: &str) -> 
 }
 
 fn may_sign(desk: &Desk<'_>, account: &Account, page: &SignPage, user_id: &str) -> Result<(), &'static str> {
-    if page.sign_user_id.as_ref().is_some_and(|wanted| wanted != user_id) {
+    if page
+        .sign_user_id
+        .as_ref()
+        .is_some_and(|wanted| !account.means(user_id, wanted))
+    {
         return Err("当前账户与商户指定的签约账户不一致");
     }
-    if user_id == account.seller_id {
+    if user_id == page.seller_id {
         return Err("不能与自己签约");
     }
     let taken = match &page.external_agreement_no {
-        Some(number) => agreement::by_external(desk, &account.seller_id, number).is_some(),
+        Some(number) => agreement::by_external(desk, &page.seller_id, number).is_some(),
         None => agreement::of_user(desk, user_id).iter().any(|other| {
-            other.seller_id == account.seller_id
+            other.seller_id == page.seller_id
                 && other.sign_scene == page.sign_scene
                 && other.external_agreement_no.is_none()
                 && other.is_alive(desk.now_ms)
@@ -143,7 +152,7 @@ fn read(call: &Call) -> Result<SignPage, &'static str> {
     let account = &call.account;
     let personal_product_code = call.text("personal_product_code").ok_or("个人签约产品码不能为空")?;
     let product_code = call.text("product_code").unwrap_or_else(|| PRODUCT_CODE.to_owned());
-    if personal_product_code != PERSONAL_PRODUCT_CODE || product_code != PRODUCT_CODE {
+    if personal_product_code != PERSONAL_PRODUCT_CODE || product_code != PRODUCT_CODE || !account.has(PRODUCT_CODE) {
         return Err("商户未开通该产品");
     }
     let channel = call
@@ -162,7 +171,7 @@ fn read(call: &Call) -> Result<SignPage, &'static str> {
     {
         return Err("商户签约号只能是不超过32位的字母和数字");
     }
-    if sign_scene != account.sign_scene && (sign_scene != "DEFAULT|DEFAULT" || external_agreement_no.is_some()) {
+    if sign_scene != account.terms.sign_scene && (sign_scene != "DEFAULT|DEFAULT" || external_agreement_no.is_some()) {
         return Err("签约场景与商户开通的场景不一致");
     }
     if call
@@ -183,7 +192,9 @@ fn read(call: &Call) -> Result<SignPage, &'static str> {
     let id: [u8; 16] = rand::thread_rng().r#gen();
     Ok(SignPage {
         id: hex::encode(id),
-        app_id: account.app_id.clone(),
+        app_id: call.caller.app_id.clone(),
+        auth_app_id: (account.app_id != call.caller.app_id).then(|| account.app_id.clone()),
+        seller_id: account.seller_id.clone(),
         product_code,
         personal_product_code,
         sign_scene,
@@ -193,7 +204,8 @@ fn read(call: &Call) -> Result<SignPage, &'static str> {
         validity,
         notify_url: call.notify_url.clone(),
         return_url: call.return_url.clone(),
-        sign_user_id: identity.and_then(|params| call::text(params, "sign_user_id")),
+        sign_user_id: identity
+            .and_then(|params| call::text(params, "sign_user_id").or_else(|| call::text(params, "sign_open_id"))),
         agreement_no: None,
     })
 }

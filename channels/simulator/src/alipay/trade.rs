@@ -1,20 +1,14 @@
-//! Trades: what is kept of one, how it is found, and how its state moves (alipay reference, 4.3 and 11.3).
-//!
-//! ```text
-//! (none) -> WAIT_BUYER_PAY -> TRADE_SUCCESS -> TRADE_FINISHED    the refund period is over
-//!           WAIT_BUYER_PAY -> TRADE_CLOSED                       time-out, close, cancel, failed in the background
-//!           TRADE_SUCCESS  -> TRADE_CLOSED                       refunded in full, or cancelled
-//! ```
+//! Trades: what is kept of one, and how it is found (alipay reference, 4.3).
 
 use serde::{Deserialize, Serialize};
 
-use super::account;
-use super::answer::Failure;
 use super::call::Call;
-use super::desk::{Desk, Due};
-use super::notify;
+use super::charset::Charset;
+use super::desk::Desk;
+use super::failure::Failure;
 use super::parts::{Parts, Voucher};
-use crate::books::{self, Movement, MovementKind};
+use super::trade_life;
+use crate::books::{Movement, MovementKind};
 use crate::clock;
 use crate::frame::Gateway;
 use crate::store::Tx;
@@ -81,7 +75,11 @@ pub(super) enum CancelAction {
 /// One trade.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Trade {
+    /// The app that called.
     pub(super) app_id: String,
+    /// The merchant's app, where a service provider called for it.
+    #[serde(default)]
+    pub(super) auth_app_id: Option<String>,
     pub(super) seller_id: String,
     /// The merchant's number, unique per seller.
     pub(super) out_trade_no: String,
@@ -92,13 +90,27 @@ pub(super) struct Trade {
     pub(super) product_code: String,
     pub(super) agreement_no: Option<String>,
     pub(super) external_agreement_no: Option<String>,
+    /// The payment code that it was made with.
+    #[serde(default)]
+    pub(super) auth_code: Option<String>,
+    /// Whether its payer must give his password first.
+    #[serde(default)]
+    pub(super) awaits_password: bool,
     pub(super) store_id: Option<String>,
+    #[serde(default)]
+    pub(super) operator_id: Option<String>,
     pub(super) store_name: Option<String>,
     pub(super) terminal_id: Option<String>,
     pub(super) passback_params: Option<String>,
+    /// What its notifications are written in.
+    #[serde(default)]
+    pub(super) charset: Charset,
     pub(super) notify_url: Option<String>,
     pub(super) buyer_user_id: String,
     pub(super) buyer_logon_id: String,
+    /// Where the payer's own money comes from.
+    #[serde(default = "balance")]
+    pub(super) fund_channel: String,
     /// Who bears which part of the order's amount.
     pub(super) parts: Parts,
     pub(super) vouchers: Vec<Voucher>,
@@ -106,6 +118,9 @@ pub(super) struct Trade {
     pub(super) created_ms: i64,
     /// Until when it can be paid.
     pub(super) expires_ms: i64,
+    /// The merchant's fee, in ten-thousandths of what he receives.
+    #[serde(default)]
+    pub(super) fee_rate: u64,
     /// For how long it can be refunded after payment, in seconds.
     pub(super) refund_window_s: u64,
     /// When the payer was debited; present exactly if he was.
@@ -125,10 +140,19 @@ pub(super) struct Trade {
     pub(super) refunding_fen: u64,
 }
 
+fn balance() -> String {
+    "ALIPAYACCOUNT".to_owned()
+}
+
 impl Trade {
     /// The key of its row.
     pub(super) fn key(&self) -> String {
         key(&self.seller_id, &self.out_trade_no)
+    }
+
+    /// The merchant's app, whoever called.
+    pub(super) fn merchant_app(&self) -> &str {
+        self.auth_app_id.as_deref().unwrap_or(&self.app_id)
     }
 
     /// The order's amount, in fen.
@@ -141,12 +165,32 @@ impl Trade {
         self.refunded.total_fen() == 0 && self.refunding_fen == 0
     }
 
-    fn movement(&self, at_ms: i64, kind: MovementKind, order_no: &str, amount_fen: u64) -> Movement {
+    /// The fee on so much received, in fen, rounded half up.
+    pub(super) fn fee_fen(&self, receipt_fen: u64) -> u64 {
+        (u128::from(receipt_fen) * u128::from(self.fee_rate) + 5_000)
+            .checked_div(10_000)
+            .and_then(|fen| u64::try_from(fen).ok())
+            .unwrap_or(u64::MAX)
+    }
+
+    /// The fee that comes back when these parts go back after those: all refunds together return all of it.
+    pub(super) fn fee_returned_fen(&self, before: Parts, now: Parts) -> u64 {
+        let left_fen = self.parts.receipt_fen() - before.receipt_fen();
+        self.fee_fen(left_fen) - self.fee_fen(left_fen - now.receipt_fen())
+    }
+
+    /// Whether these parts, given back, go to a bank card.
+    pub(super) fn goes_to_a_card(&self, parts: Parts) -> bool {
+        self.fund_channel == "BANKCARD" && parts.own_fen > 0
+    }
+
+    /// One movement of its money.
+    pub(super) fn movement(&self, at_ms: i64, kind: MovementKind, order_no: &str, amount_fen: u64) -> Movement {
         Movement {
             seq: 0,
             at_ms,
             gateway: Gateway::Alipay,
-            account: self.app_id.clone(),
+            account: self.merchant_app().to_owned(),
             kind,
             order_no: order_no.to_owned(),
             payment_no: self.out_trade_no.clone(),
@@ -164,9 +208,29 @@ pub(super) fn key(seller_id: &str, out_trade_no: &str) -> String {
 
 /// The seller's trade with this number, as it stands now.
 pub(super) fn by_number(desk: &mut Desk<'_>, seller_id: &str, out_trade_no: &str) -> Option<Trade> {
-    let mut trade: Trade = desk.tx.get(TABLE, &key(seller_id, out_trade_no))?;
-    catch_up(desk, &mut trade);
+    by_key(desk, &key(seller_id, out_trade_no))
+}
+
+/// The trade under this key, as it stands now.
+pub(super) fn by_key(desk: &mut Desk<'_>, key: &str) -> Option<Trade> {
+    let mut trade: Trade = desk.tx.get(TABLE, key)?;
+    trade_life::catch_up(desk, &mut trade);
     Some(trade)
+}
+
+/// The trade under this key as it was written down, whatever time has brought since.
+pub(super) fn as_written(tx: &Tx<'_>, key: &str) -> Option<Trade> {
+    tx.get(TABLE, key)
+}
+
+/// The trade with this gateway number, whosever it is, as it was written down.
+pub(super) fn by_gateway_number(tx: &Tx<'_>, trade_no: &str) -> Option<Trade> {
+    as_written(tx, &tx.get::<String>(BY_TRADE_NO, trade_no)?)
+}
+
+/// Every trade, as written down.
+pub(super) fn all(tx: &Tx<'_>) -> Vec<Trade> {
+    tx.scan(TABLE)
 }
 
 /// The merchant's number of the trade with this gateway number, if it is this seller's.
@@ -217,112 +281,6 @@ pub(super) fn is_refused_number(desk: &Desk<'_>, seller_id: &str, out_trade_no: 
     desk.tx
         .get(REFUSED_NUMBERS, &key(seller_id, out_trade_no))
         .unwrap_or(false)
-}
-
-/// Lets the trade be paid: debits the payer once, and tells the merchant.
-pub(super) fn pay(desk: &mut Desk<'_>, trade: &mut Trade) {
-    if trade.paid_ms.is_none() {
-        trade.paid_ms = Some(desk.now_ms);
-        let debit = trade.movement(desk.now_ms, MovementKind::Debit, &trade.out_trade_no, trade.total_fen());
-        books::record(&mut desk.tx, debit);
-    }
-    trade.status = Status::TradeSuccess;
-    trade.pending = None;
-    trade.closed_ms = None;
-    trade.cancel_action = None;
-    trade.unpaid_reason = None;
-    save(desk, trade);
-    if let Some(account) = account::find(&desk.tx, &trade.app_id) {
-        notify::payment(desk, &account, trade);
-    }
-}
-
-/// Closes an unpaid trade. Nothing is debited for it any more.
-pub(super) fn close(desk: &mut Desk<'_>, trade: &mut Trade, reason: Option<String>) {
-    trade.status = Status::TradeClosed;
-    trade.closed_ms = Some(desk.now_ms);
-    trade.pending = None;
-    trade.unpaid_reason = reason;
-    save(desk, trade);
-}
-
-/// Gives money back: `kind` says whether by refund or by cancelling. The trade is closed when nothing is left.
-pub(super) fn give_back(desk: &mut Desk<'_>, trade: &mut Trade, kind: MovementKind, number: &str, fen: u64) -> Parts {
-    let parts = trade.parts.without(trade.refunded).take(fen);
-    trade.refunded = trade.refunded.with(parts);
-    if trade.refunded == trade.parts {
-        trade.status = Status::TradeClosed;
-        trade.closed_ms = Some(desk.now_ms);
-    }
-    let movement = trade.movement(desk.now_ms, kind, number, parts.total_fen());
-    books::record(&mut desk.tx, movement);
-    save(desk, trade);
-    parts
-}
-
-/// Settles what is under way, whatever the clock says: its timer rang.
-pub(super) fn settle_due(desk: &mut Desk<'_>, key: &str) {
-    let Some(mut trade) = desk.tx.get::<Trade>(TABLE, key) else {
-        return;
-    };
-    if trade.status == Status::WaitBuyerPay && desk.now_ms >= trade.expires_ms {
-        close(desk, &mut trade, None);
-    } else {
-        settle(desk, &mut trade);
-    }
-}
-
-/// Everything that is under way, with its time.
-pub(super) fn waiting(tx: &Tx<'_>) -> Vec<(Due, i64)> {
-    let trades: Vec<Trade> = tx.scan(TABLE);
-    trades
-        .into_iter()
-        .filter_map(|trade| Some((Due::Trade(trade.key()), trade.pending?.due_ms)))
-        .collect()
-}
-
-/// Lets happen what the passing of time brings: the end of what is under way, of the time to pay, of the refund period.
-fn catch_up(desk: &mut Desk<'_>, trade: &mut Trade) {
-    let unpaid = trade.status == Status::WaitBuyerPay;
-    let due = trade
-        .pending
-        .as_ref()
-        .is_some_and(|pending| pending.due_ms <= desk.now_ms);
-    let in_time = trade
-        .pending
-        .as_ref()
-        .is_some_and(|pending| pending.due_ms < trade.expires_ms);
-    if due && (in_time || !unpaid) {
-        settle(desk, trade);
-    } else if unpaid && desk.now_ms >= trade.expires_ms {
-        close(desk, trade, None);
-    }
-    let refund_ms = i64::try_from(trade.refund_window_s)
-        .unwrap_or(i64::MAX)
-        .saturating_mul(1_000);
-    let over = trade
-        .paid_ms
-        .is_some_and(|paid_ms| desk.now_ms >= paid_ms.saturating_add(refund_ms));
-    if trade.status == Status::TradeSuccess && over {
-        trade.status = Status::TradeFinished;
-        save(desk, trade);
-    }
-}
-
-fn settle(desk: &mut Desk<'_>, trade: &mut Trade) {
-    match trade.pending.take().map(|pending| pending.ending) {
-        Some(Ending::Done) => pay(desk, trade),
-        Some(Ending::Failed(code)) => close(desk, trade, Some(code)),
-        None => {}
-    }
-}
-
-/// Lets something end later: writes down how, and sets the timer.
-pub(super) fn pend(desk: &mut Desk<'_>, trade: &mut Trade, after_ms: u64, ending: Ending) {
-    let due_ms = desk.now_ms.saturating_add_unsigned(after_ms);
-    trade.pending = Some(Pending { due_ms, ending });
-    save(desk, trade);
-    desk.wake(Due::Trade(trade.key()), after_ms);
 }
 
 /// A moment as the gateway writes it, in China time.

@@ -1,9 +1,10 @@
 //! `alipay.trade.query` (alipay reference, 4.3).
 
-use super::answer::{Failure, Node};
+use super::answer::Node;
 use super::call::Call;
 use super::desk::Desk;
 use super::discount::{fund_lines, voucher_lines};
+use super::failure::Failure;
 use super::trade::{self, Trade, moment};
 use crate::fault::Effect;
 
@@ -32,24 +33,27 @@ fn answer(call: &Call, trade: &Trade) -> Node {
     let mut node = Node::success()
         .text("buyer_logon_id", &trade.buyer_logon_id)
         .yuan("buyer_pay_amount", own_fen)
-        .text("buyer_user_id", &trade.buyer_user_id)
+        .text(
+            call.caller.user_field("buyer_user_id", "buyer_open_id"),
+            &call.caller.name_of(&trade.buyer_user_id),
+        )
         .text("buyer_user_type", "PRIVATE");
     let with_vouchers = is_paid && call.asks("voucher_detail_list");
     if is_paid && (with_vouchers || call.asks("discount_amount")) {
-        node = node.yuan("discount_amount", trade.parts.coupon_fen);
+        node = node.yuan("discount_amount", trade.parts.platform_fen());
     }
     if is_paid && (with_vouchers || call.asks("mdiscount_amount")) {
         node = node.yuan("mdiscount_amount", trade.parts.merchant_fen);
     }
     if is_paid && call.asks("fund_bill_list") {
-        node = node.json("fund_bill_list", &fund_lines(trade.parts));
+        node = node.json("fund_bill_list", &fund_lines(trade.parts, &trade.fund_channel));
     }
     node = node
         .yuan("invoice_amount", own_fen)
         .text("out_trade_no", &trade.out_trade_no)
         .maybe("passback_params", trade.passback_params.as_deref())
-        .yuan("point_amount", 0)
-        .yuan("receipt_amount", shown(trade.total_fen() - trade.parts.merchant_fen))
+        .yuan("point_amount", shown(trade.parts.point_fen))
+        .yuan("receipt_amount", shown(trade.parts.receipt_fen()))
         .maybe("send_pay_date", trade.paid_ms.map(moment).as_deref())
         .maybe("store_id", trade.store_id.as_deref())
         .maybe("store_name", trade.store_name.as_deref())

@@ -1,11 +1,14 @@
 //! Merchant accounts: who may talk to the gateway, with which certificate, and how the gateway behaves towards them.
 
-use chrono::{NaiveDate, NaiveTime};
+use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::certificates::{self, Hierarchy, Leaf, Signer};
-use super::{clearing, token};
+use super::certificates::{self, Hierarchy, Signer};
+use super::chain::{Chain, Chains};
+use super::conduct::Conduct;
+use super::seal::{Method, Seal};
+use super::{clearing, encryption, token};
 use crate::clock;
 use crate::frame::{Frame, Refused};
 use crate::store::Tx;
@@ -14,68 +17,6 @@ const TABLE: &str = "unionpay_account";
 
 /// The token requester number of the test environment (unionpay reference, 3.2.1).
 const USUAL_TR_ID: &str = "62000000001";
-
-/// How the gateway behaves towards a merchant. Every one of these can be changed by opening the account again.
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct Conduct {
-    /// The gateway signs under its name of production; otherwise under that of the test environment.
-    pub(super) cn_name_check: bool,
-    /// With which certificate it signs.
-    pub(super) signer: Signer,
-    /// How much of each payment UnionPay itself bears, in fen.
-    pub(super) discount_fen: u64,
-    /// When the clearing day ends, `HH:MM`.
-    pub(super) clearing_cut: NaiveTimeText,
-    /// The merchant's state is not correct (31).
-    pub(super) disabled: bool,
-    /// The guard of the test environment has locked the merchant out.
-    pub(super) blacklisted: bool,
-    /// Transaction types that the merchant has no permission for (32).
-    pub(super) no_permission: Vec<String>,
-    /// Businesses that are not opened for the merchant (43).
-    pub(super) not_opened: Vec<String>,
-    /// The most that one payment may be (33), in fen.
-    pub(super) limit_fen: Option<u64>,
-    /// Payments want an SMS code (82 without one).
-    pub(super) sms_required: bool,
-}
-
-impl Default for Conduct {
-    fn default() -> Self {
-        Self {
-            cn_name_check: true,
-            signer: Signer::Gateway,
-            discount_fen: 0,
-            clearing_cut: NaiveTimeText(NaiveTime::from_hms_opt(23, 0, 0).expect("a time of day")),
-            disabled: false,
-            blacklisted: false,
-            no_permission: Vec::new(),
-            not_opened: Vec::new(),
-            limit_fen: None,
-            sms_required: false,
-        }
-    }
-}
-
-/// A time of day that is written `HH:MM`.
-#[derive(Clone, Copy, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub(super) struct NaiveTimeText(pub(super) NaiveTime);
-
-impl TryFrom<String> for NaiveTimeText {
-    type Error = chrono::ParseError;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        NaiveTime::parse_from_str(&text, "%H:%M").map(Self)
-    }
-}
-
-impl From<NaiveTimeText> for String {
-    fn from(time: NaiveTimeText) -> Self {
-        time.0.format("%H:%M").to_string()
-    }
-}
 
 /// A merchant account. No `Debug`: it may hold the merchant's key.
 #[derive(Clone, Serialize, Deserialize)]
@@ -91,17 +32,29 @@ pub(super) struct Account {
 }
 
 impl Account {
-    /// The certificate with which the gateway signs towards this merchant.
-    pub(super) fn signer(&self, frame: &Frame) -> Leaf {
-        Hierarchy::of(frame)
-            .signer(self.conduct.signer, self.conduct.cn_name_check)
-            .clone()
+    /// What the gateway seals its messages to this merchant with.
+    pub(super) fn seal(&self, frame: &Frame) -> Seal {
+        seal_of(frame, &self.conduct)
     }
 
     /// The clearing day of a moment.
     pub(super) fn clearing_day(&self, at_ms: i64) -> NaiveDate {
         clearing::day(clock::at(at_ms), self.conduct.clearing_cut.0)
     }
+}
+
+/// What the gateway seals its messages to whom it behaves so towards with.
+pub(super) fn seal_of(frame: &Frame, conduct: &Conduct) -> Seal {
+    if conduct.sign_method != Method::Rsa {
+        return Seal::Secret(conduct.sign_method, conduct.secure_key.clone());
+    }
+    let signer = match conduct.chain {
+        Chain::WrongCn => Signer::WrongCn,
+        Chain::Expired => Signer::Expired,
+        _ => conduct.signer,
+    };
+    let other = Chains::leaf(frame, conduct.chain, conduct.cn_name_check);
+    Seal::Certificate(other.unwrap_or_else(|| Hierarchy::of(frame).signer(signer, conduct.cn_name_check).clone()))
 }
 
 /// The account of this merchant number.
@@ -147,6 +100,9 @@ pub(super) fn open(frame: &Frame, spec: &Value) -> Result<Value, Refused> {
         .map_err(wrong)?;
     conduct.extend(wishes);
     account.conduct = serde_json::from_value(Value::Object(conduct)).map_err(wrong)?;
+    if account.conduct.sign_method != Method::Rsa && account.conduct.secure_key.is_empty() {
+        account.conduct.secure_key = hex::encode(rand::random::<[u8; 16]>());
+    }
     let mut tx = frame.store.begin();
     tx.put(TABLE, &account.mer_id, &account);
     for number in &identity.tokens {
@@ -200,15 +156,20 @@ fn register(account: &mut Account, cert_pem: String) -> Result<(), Refused> {
 }
 
 fn handed_out(frame: &Frame, account: &Account, hierarchy: &Hierarchy) -> Value {
+    let (root_pem, middle_pem) = Chains::handed_out(frame, account.conduct.chain, hierarchy);
+    let secure_key = Some(&account.conduct.secure_key).filter(|key| !key.is_empty());
     json!({
         "mer_id": account.mer_id,
         "cert_pem": account.cert_pem,
         "private_key_pem": account.private_key_pem,
-        "root_cert_pem": hierarchy.root_pem,
-        "middle_cert_pem": hierarchy.middle.cert_pem,
-        "encrypt_cert_pem": hierarchy.encrypt.cert_pem,
+        "root_cert_pem": root_pem,
+        "middle_cert_pem": middle_pem,
+        "encrypt_cert_pem": encryption::current(frame).cert_pem,
+        "sign_method": account.conduct.sign_method,
+        "secure_key": secure_key,
         "tr_id": account.tr_id,
         "token_type": "01",
         "base_url": format!("{}/unionpay", frame.public_url),
+        "file_url": format!("{}/unionpay/filedownload/", frame.public_url),
     })
 }

@@ -18,9 +18,9 @@ const ROW: &str = "all";
 
 /// The subject of the gateway's signing certificate; its third segment is what merchants must check
 /// (unionpay reference, 1.9).
-const GATEWAY_CN: &str = "041@8310000000083040@中国银联股份有限公司@00016493";
+pub(super) const GATEWAY_CN: &str = "041@8310000000083040@中国银联股份有限公司@00016493";
 /// The same in the style of the test environment.
-const GATEWAY_TEST_CN: &str = "041@Z2017-11-1@00040000:SIGN@00000001";
+pub(super) const GATEWAY_TEST_CN: &str = "041@Z2017-11-1@00040000:SIGN@00000001";
 /// A subject that contains the gateway's name and is not the gateway's.
 const WRONG_CN: &str = "041@8310000000083040@中国银联股份有限公司（样本）@00016493";
 /// Some merchant's certificate of the same hierarchy.
@@ -118,11 +118,20 @@ impl Hierarchy {
 
     /// Issues a certificate with a key of its own to a merchant.
     pub(super) fn issue_to_merchant(&self, mer_id: &str) -> Result<Leaf, Refused> {
+        // The serials of merchants are long: whoever reads them as 64-bit numbers is found out.
+        let params = leaf(&format!("041@Z2026-11-23@{mer_id}:SIGN@00000003"), random_serial(16));
+        self.issue(&params)
+    }
+
+    /// Issues another certificate to encrypt with.
+    pub(super) fn issue_for_encryption(&self) -> Result<Leaf, Refused> {
+        self.issue(&leaf(ENCRYPT_CN, random_serial(5)))
+    }
+
+    fn issue(&self, params: &CertificateParams) -> Result<Leaf, Refused> {
         let made = KeyPair::from_pem(&self.middle.key_pem).and_then(|middle_key| {
             let issuer = Issuer::new(authority("MIDDLE", "ACP SIMULATOR OCA1"), middle_key);
-            // The serials of merchants are long: whoever reads them as 64-bit numbers is found out.
-            let params = leaf(&format!("041@Z2026-11-23@{mer_id}:SIGN@00000003"), random_serial(16));
-            issue(&params, &KeyPair::generate_for(&PKCS_RSA_SHA256)?, &issuer)
+            issue(params, &KeyPair::generate_for(&PKCS_RSA_SHA256)?, &issuer)
         });
         made.map_err(|error| Refused(format!("the certificate could not be made: {error}")))
     }
@@ -165,14 +174,14 @@ fn issue(params: &CertificateParams, key: &KeyPair, issuer: &Issuer<'_, KeyPair>
 }
 
 /// Parameters of an authority; the same name gives the same parameters, so that a kept key can go on issuing.
-fn authority(unit: &str, name: &str) -> CertificateParams {
+pub(super) fn authority(unit: &str, name: &str) -> CertificateParams {
     let mut params = named(name, unit);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     params
 }
 
-fn leaf(name: &str, serial: SerialNumber) -> CertificateParams {
+pub(super) fn leaf(name: &str, serial: SerialNumber) -> CertificateParams {
     let mut params = named(name, "Enterprises");
     params.is_ca = IsCa::ExplicitNoCa;
     params.key_usages = vec![
@@ -199,7 +208,7 @@ fn named(name: &str, unit: &str) -> CertificateParams {
     params
 }
 
-fn random_serial(bytes: usize) -> SerialNumber {
+pub(super) fn random_serial(bytes: usize) -> SerialNumber {
     let mut serial: Vec<u8> = (0..bytes).map(|_| rand::random()).collect();
     serial[0] = (serial[0] & 0x7f) | 0x10;
     SerialNumber::from(serial)

@@ -7,53 +7,50 @@ use super::order::{self, Due, Order, State};
 use super::reply::Reply;
 use super::request::Request;
 use super::script;
-use super::settle;
-use super::token;
+use super::{limit, sensitive, settle, sms, token};
 use crate::books::{self, MovementKind};
 use crate::fault::Effect;
 use crate::frame::Frame;
-
-/// The SMS code that the test environment accepts.
-const SMS_CODE: &str = "{smsCode=111111}";
+use crate::store::Tx;
 
 /// 01/01: accepts a payment. "00" means accepted, not paid.
 pub(super) fn consume(frame: &Arc<Frame>, request: &Request, effects: &[Effect]) -> Reply {
     let now_ms = frame.clock.now_ms();
+    let Some(holder) = sensitive::read(frame, request) else {
+        return Reply::new(&request.fields, "10");
+    };
     let mut tx = frame.store.begin();
     if order::find(&tx, &request.key()).is_some() {
         return Reply::new(&request.fields, "12");
     }
-    if let Some(code) = token::objection(&tx, request, now_ms).or_else(|| limits(request)) {
+    if let Some(code) = token::objection(&tx, request, now_ms) {
         return order::refuse(tx, request, now_ms, code);
     }
-    let course = script::course(effects, frame.settings.settle_ms);
+    let Some(token) = token::find(&tx, &request.account.mer_id, &request.token_part("token")) else {
+        return order::refuse(tx, request, now_ms, "40");
+    };
+    let objection = limit::objection(&tx, request, &token.card_number, now_ms)
+        .or_else(|| without_sms(&tx, request, &token.card_number, &holder.sms_code));
+    if let Some(code) = objection {
+        return order::refuse(tx, request, now_ms, code);
+    }
+    let course = script::course(effects, frame.settings.settle_ms).paid_with(&token.card_number);
     let mut order = Order::accepted(&mut tx, request, now_ms, &course);
-    order.discount_fen = request.account.conduct.discount_fen.min(order.amount_fen);
+    order.paid_by(&request.account, &token.card_number, token.token);
     order.paid_after_reverse_ms = script::paid_after_reverse_ms(effects);
     let reply = order::accept(frame, tx, request, &order, &course);
     reply.echo(&request.fields, &["currencyCode", "tokenPayData", "txnAmt"])
 }
 
-fn limits(request: &Request) -> Option<&'static str> {
-    use base64::Engine as _;
-    let conduct = &request.account.conduct;
-    if conduct
-        .limit_fen
-        .is_some_and(|limit_fen| request.amount_fen() > limit_fen)
-    {
-        return Some("33");
-    }
-    if !conduct.sms_required {
+/// A merchant that must have an SMS code asked for sends none (82), or not the one that was sent for this order (71).
+fn without_sms(tx: &Tx<'_>, request: &Request, card_number: &str, code: &str) -> Option<&'static str> {
+    if !request.account.conduct.sms_required {
         return None;
     }
-    match base64::engine::general_purpose::STANDARD
-        .decode(request.text("customerInfo"))
-        .as_deref()
-    {
-        Ok(b"") | Err(_) => Some("82"),
-        Ok(info) if info == SMS_CODE.as_bytes() => None,
-        Ok(_) => Some("71"),
+    if code.is_empty() {
+        return Some("82");
     }
+    (!sms::fits(tx, request, card_number, code)).then_some("71")
 }
 
 /// 99/01: reverses a payment of the same clearing day, decided or not.
@@ -79,6 +76,7 @@ pub(super) fn reverse(frame: &Arc<Frame>, request: &Request, effects: &[Effect])
         wait_ms,
         code: "00".to_owned(),
     });
+    order.question = None;
     order.state = State::Reversed;
     // Which code a reversed order shows is a convention of this simulator (unionpay reference, 5.2).
     "01".clone_into(&mut order.code);

@@ -1,13 +1,13 @@
 //! The form of each field, and which fields a message must have (unionpay reference, 1.4, 3.2 and 5.2).
 
 use super::form::{self, Fields};
-use super::request::{Message, text, time};
+use super::message::Message;
+use super::request::{text, time};
 
 /// What every message must have. The numbers of merchant, order and time were looked at before.
-const ALWAYS: [&str; 9] = [
+const ALWAYS: [&str; 8] = [
     "accessType",
     "bizType",
-    "certId",
     "encoding",
     "signMethod",
     "signature",
@@ -19,17 +19,37 @@ const ALWAYS: [&str; 9] = [
 fn mandatory(message: Message) -> &'static [&'static str] {
     match message {
         Message::Consume => &["backUrl", "channelType", "currencyCode", "tokenPayData", "txnAmt"],
+        Message::ConsumeByCode => &["backUrl", "channelType", "currencyCode", "qrNo", "txnAmt"],
+        Message::PayAtCashier => &["backUrl", "channelType", "currencyCode", "frontUrl", "txnAmt"],
         Message::Undo | Message::Refund => &["backUrl", "channelType", "origQryId", "txnAmt"],
         Message::Reverse => &["channelType"],
-        Message::DeleteToken => &["tokenPayData"],
+        Message::DeleteToken | Message::ApplyToken => &["tokenPayData"],
+        Message::UpdateToken => &["customerInfo", "tokenPayData"],
         Message::Open => &["backUrl", "channelType", "frontUrl", "tokenPayData"],
-        Message::Query | Message::OpenQuery => &[],
+        Message::OpenByMerchant => &["accNo", "channelType", "customerInfo", "encryptCertId", "tokenPayData"],
+        Message::SmsForOpening => &["accNo", "channelType", "customerInfo", "encryptCertId"],
+        Message::SmsForConsumption => &[
+            "channelType",
+            "currencyCode",
+            "customerInfo",
+            "encryptCertId",
+            "tokenPayData",
+            "txnAmt",
+        ],
+        Message::EncryptionCertificate => &["certType", "channelType"],
+        Message::File => &["fileType", "settleDate"],
+        Message::Query | Message::OpenQuery | Message::CardQuery => &[],
     }
+}
+
+/// A certificate number must be named where certificates sign.
+fn with_certificate(sign_method: &str) -> &'static [&'static str] {
+    if sign_method == "01" { &["certId"] } else { &[] }
 }
 
 /// What a platform or an acquirer must tell of the shop it acts for.
 fn on_behalf(message: Message, access_type: &str) -> &'static [&'static str] {
-    let moves_money = matches!(message, Message::Consume | Message::Undo | Message::Refund);
+    let moves_money = message.moves_money() || message == Message::PayAtCashier;
     match access_type {
         "1" if moves_money => &["acqInsCode", "merAbbr", "merCatCode", "merName"],
         "2" if moves_money => &["subMerAbbr", "subMerId", "subMerName"],
@@ -43,6 +63,7 @@ pub(super) fn complaint(message: Option<Message>, fields: &Fields) -> Option<Str
     let shop = message.map_or(&[][..], |message| on_behalf(message, text(fields, "accessType")));
     let missed = ALWAYS
         .iter()
+        .chain(with_certificate(text(fields, "signMethod")))
         .chain(own)
         .chain(shop)
         .find(|name| text(fields, name).is_empty());
@@ -57,14 +78,22 @@ pub(super) fn complaint(message: Option<Message>, fields: &Fields) -> Option<Str
         return Some(format!("Invalid field[{name}]"));
     }
     let token = form::domain(text(fields, "tokenPayData")).unwrap_or_default();
-    let token_fits = match message {
-        Some(Message::Consume | Message::DeleteToken) => {
-            !text(&token, "trId").is_empty() && !text(&token, "token").is_empty()
-        }
-        Some(Message::Open) => !text(&token, "trId").is_empty() && text(&token, "tokenType") == "01",
-        _ => true,
-    };
+    let token_fits = message.is_none_or(|message| token_fits(message, &token));
     (!token_fits).then(|| "Invalid field[tokenPayData]".to_owned())
+}
+
+/// Whether the token domain tells what the message needs: the requester always, the token where there is one, and the
+/// kind of token where one is to be made or changed.
+fn token_fits(message: Message, token: &Fields) -> bool {
+    let (names_token, names_kind) = match message {
+        Message::Consume | Message::DeleteToken | Message::SmsForConsumption => (true, false),
+        Message::UpdateToken => (true, true),
+        Message::Open | Message::OpenByMerchant | Message::ApplyToken => (false, true),
+        _ => return true,
+    };
+    !text(token, "trId").is_empty()
+        && (!names_token || !text(token, "token").is_empty())
+        && matches!((names_kind, text(token, "tokenType")), (_, "01") | (false, ""))
 }
 
 fn well_formed(name: &str, value: &str) -> bool {
@@ -77,7 +106,12 @@ fn well_formed(name: &str, value: &str) -> bool {
     match name {
         "version" => value == "5.1.0",
         "encoding" => value.eq_ignore_ascii_case("UTF-8"),
-        "signMethod" => value == "01",
+        "signMethod" => matches!(value, "01" | "11" | "12"),
+        "certType" => matches!(value, "01" | "02"),
+        "fileType" => value == "00",
+        "settleDate" => digits && length == 4,
+        "qrNo" => digits && length == 19 && value.starts_with("62"),
+        "termInfo" => form::domain(value).is_some(),
         "currencyCode" => value == "156",
         "accessType" => matches!(value, "0" | "1" | "2"),
         "channelType" => matches!(value, "05" | "07" | "08" | "16"),

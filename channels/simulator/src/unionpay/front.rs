@@ -6,28 +6,24 @@
 
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use rsa::Pkcs1v15Encrypt;
 use serde::{Deserialize, Serialize};
 
 use super::account::{self, Account};
-use super::certificates;
+use super::card::{self, Card};
 use super::form::Fields;
 use super::notify;
 use super::page;
-use super::reply::{Reply, Signature, seal};
+use super::reply::Reply;
 use super::request::{Request, text, time};
-use super::token::{CARDS, Card, Token};
+use super::seal::Signature;
+use super::sensitive::{customer_info, encrypted};
+use super::token::Token;
 use crate::clock;
 use crate::frame::Frame;
 use crate::store::Tx;
 
 const TABLE: &str = "unionpay_opening";
 const IDS: &str = "unionpay_opening_id";
-
-/// The phone that the sample wallet knows; no such line was ever given out.
-const SAMPLE_PHONE: &str = "13800138000";
 
 /// What became of an opening.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,12 +64,7 @@ pub(super) fn show(frame: &Arc<Frame>, request: &Request) -> String {
     }
     let opening = Opening {
         id: hex::encode(rand::random::<[u8; 16]>()),
-        request: request
-            .fields
-            .iter()
-            .filter(|(name, _)| *name != "signature")
-            .map(owned)
-            .collect(),
+        request: request.kept(),
         state: State::Asked,
     };
     tx.put(TABLE, &request.key(), &opening);
@@ -82,14 +73,10 @@ pub(super) fn show(frame: &Arc<Frame>, request: &Request) -> String {
     shown(frame, &request.account, &opening, "")
 }
 
-fn owned((name, value): (&String, &String)) -> (String, String) {
-    (name.clone(), value.clone())
-}
-
 fn shown(frame: &Frame, account: &Account, opening: &Opening, complaint: &str) -> String {
     match &opening.state {
-        State::Asked => page::ask(&account.shop_name, &opening.id, SAMPLE_PHONE, complaint),
-        State::Declined => page::declined(text(&opening.request, "frontFailUrl")),
+        State::Asked => page::ask(&account.shop_name, &opening.id, card::PHONE, complaint),
+        State::Declined => page::declined("您已取消开通", text(&opening.request, "frontFailUrl")),
         State::Opened { token } => {
             let token = super::token::find(&frame.store.begin(), &account.mer_id, token);
             token.map_or_else(
@@ -100,7 +87,8 @@ fn shown(frame: &Frame, account: &Account, opening: &Opening, complaint: &str) -
     }
 }
 
-fn too_late(frame: &Frame, request: &Fields) -> bool {
+/// Whether the time in which the user can decide is over.
+pub(super) fn too_late(frame: &Frame, request: &Fields) -> bool {
     time(text(request, "payTimeout")).is_some_and(|end| clock::at(frame.clock.now_ms()) > end)
 }
 
@@ -147,11 +135,8 @@ pub(super) fn decide(frame: &Arc<Frame>, decision: &Fields) -> String {
 }
 
 fn choice(decision: &Fields) -> Result<(&'static Card, String), &'static str> {
-    let card = CARDS
-        .iter()
-        .find(|card| card.tail() == text(decision, "card"))
-        .ok_or("请选择一张银行卡")?;
-    let phone = decision.get("phone").map_or(SAMPLE_PHONE, |phone| phone.trim());
+    let card = card::by_tail(text(decision, "card")).ok_or(page::CHOOSE_A_CARD)?;
+    let phone = decision.get("phone").map_or(card::PHONE, |phone| phone.trim());
     if phone.len() != 11 || !phone.starts_with('1') || !phone.bytes().all(|b| b.is_ascii_digit()) {
         return Err("请输入11位手机号");
     }
@@ -159,7 +144,7 @@ fn choice(decision: &Fields) -> Result<(&'static Card, String), &'static str> {
 }
 
 /// What the merchant is told of an opening, in the notification and in the browser alike (vector V13).
-fn told(account: &Account, request: &Fields, token: &Token) -> Reply {
+pub(super) fn told(account: &Account, request: &Fields, token: &Token) -> Reply {
     Reply::new(request, "00")
         .with("accNo", encrypted(account, &token.card_number))
         .with("activateStatus", "1")
@@ -169,22 +154,6 @@ fn told(account: &Account, request: &Fields, token: &Token) -> Reply {
 
 fn returning(frame: &Frame, account: &Account, request: &Fields, token: &Token) -> String {
     let mut message = told(account, request, token).with("respMsg", "success").fields;
-    seal(&mut message, &account.signer(frame), Signature::True);
-    page::returning(text(request, "frontUrl"), &message)
-}
-
-/// The domain of the card holder, encrypted for the merchant (unionpay reference, 1.12).
-pub(super) fn customer_info(account: &Account, phone: &str) -> String {
-    STANDARD.encode(format!(
-        "{{encryptedInfo={}}}",
-        encrypted(account, &format!("phoneNo={phone}"))
-    ))
-}
-
-fn encrypted(account: &Account, text: &str) -> String {
-    let key = certificates::read(&account.cert_pem)
-        .expect("the certificate was read when it was registered")
-        .key;
-    let secret = key.encrypt(&mut rand::thread_rng(), Pkcs1v15Encrypt, text.as_bytes());
-    STANDARD.encode(secret.expect("a card number is shorter than an RSA block"))
+    account.seal(frame).put_on(&mut message, Signature::True);
+    page::returning("开通成功", text(request, "frontUrl"), &message)
 }

@@ -1,44 +1,84 @@
-//! The UnionPay gateway: ACP messages 5.1.0 with tokens (无跳转支付 token 版), signed by method 01.
+//! The UnionPay gateway: ACP messages 5.1.0 with tokens (无跳转支付 token 版) and with payment codes (C2B).
 //!
-//! A request goes through [`request`] (is it well formed, signed, permitted), then to the file that is named after what
-//! it asks for, and comes back as a [`reply`]. Accepted orders are decided in [`settle`] and told by [`notify`].
+//! [`serve`] leads a request through [`request`] (is it well formed, signed, permitted) to the file that is named after
+//! what it asks for, and back as a [`reply`]. Accepted orders are decided in [`settle`] and told by [`notify`].
+//!
+//! # Doors
+//! `gateway/api/{backTransReq,frontTransReq,queryTrans}.do` take messages, `filedownload/` fetches files.
+//! [`message`] lists what is carried out; whatever else is known is not permitted (32).
+//!
+//! # People
+//! `sim/front/open` and `sim/front/pay` take what a user decides on the gateway's pages. `phone` is the user's phone: the
+//! page shows payment codes and asks for passwords. Scripts call `POST phone/code` (`user`, optional `needs_password=1`,
+//! optional `card`, the last four digits of a sample card) for `{"code", "expires_at_ms"}`, and `POST phone/password`
+//! (`code`, `agree` 1 or 0) for 204; 404 knows no such code, 409 has no payment that waits for it.
+//!
+//! # Things that happen at UnionPay
+//! `POST sim/encryption/renew` puts a new certificate to encrypt with in the place of the old one, which stays good for a
+//! month. `POST sim/chargeback` (`query_id`, `amount` in fen, optional `reason`) takes a payment back; it stands in the
+//! error file of the day.
+//!
+//! # Cards
+//! Every user has a card of his own, and may choose sample cards. Those that end with 0042, 0059 and 0067 do not pay (64,
+//! 63, 73), the one that ends with 0075 does not take undos (62).
+//!
+//! # Conventions of this gateway where the reference knows none
+//! A payment code that is unknown or used is no card number (61), one that is gone timed out (69); a password that is
+//! refused is missing (84), one that nobody enters times out (69). A discount goes back with refunds in proportion.
 
 mod account;
+mod bill;
+mod card;
+mod cashier;
 mod certificates;
+mod chain;
+mod chargeback;
 mod clearing;
 mod code;
+mod conduct;
 mod consume;
+mod encryption;
 mod field;
 mod form;
 mod front;
+mod limit;
+mod message;
 mod notify;
+mod open_query;
 mod order;
 mod page;
+mod password;
+mod phone;
+mod qr_code;
+mod qr_consume;
 mod query;
 mod reply;
 mod request;
 mod script;
+mod seal;
+mod sensitive;
+mod serve;
 mod settle;
 mod sign;
+mod sms;
 mod token;
+mod token_change;
 mod undo;
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{Html, IntoResponse as _, Response};
 use axum::routing::{any, post};
-use serde_json::Value;
+use axum::{Json, Router};
+use serde_json::{Value, json};
 
 use self::form::Fields;
-use self::reply::Reply;
-use self::request::{Door, Message, Request, Stop, text};
-use crate::clock;
-use crate::fault::{self, Effect};
-use crate::frame::{Frame, Gateway, Refused};
+use self::message::Door;
+use self::serve::{plain, posted, serve};
+use crate::frame::{Frame, Refused};
 
 /// Everything the gateway answers, under `/unionpay`.
 pub(crate) fn router() -> Router<Arc<Frame>> {
@@ -55,7 +95,25 @@ pub(crate) fn router() -> Router<Arc<Frame>> {
             "/gateway/api/queryTrans.do",
             any(|frame, headers, body| serve(Door::Query, frame, headers, body)),
         )
-        .route("/sim/front/open", post(decide))
+        .route(
+            "/filedownload",
+            any(|frame, headers, body| serve(Door::File, frame, headers, body)),
+        )
+        .route(
+            "/filedownload/",
+            any(|frame, headers, body| serve(Door::File, frame, headers, body)),
+        )
+        .route(
+            "/sim/front/open",
+            post(|frame, headers, body| decide(front::decide, frame, headers, body)),
+        )
+        .route(
+            "/sim/front/pay",
+            post(|frame, headers, body| decide(cashier::decide, frame, headers, body)),
+        )
+        .route("/sim/encryption/renew", post(renew))
+        .route("/sim/chargeback", post(charge_back))
+        .merge(phone::router())
 }
 
 /// Takes up again what was pending when the simulator stopped.
@@ -66,10 +124,16 @@ pub(crate) fn resume(frame: &Arc<Frame>) {
 /// Opens a merchant account, or changes the one of the same `mer_id`.
 ///
 /// Wishes, all optional: `mer_id` (15 letters and digits), `cert_pem` (else the gateway issues a certificate with a key),
-/// `tr_id`, `shop_name`, `tokens` (numbers of tokens that are open from the start), and how the gateway behaves:
-/// `signer` (`gateway`, `merchant_cert`, `wrong_cn`, `other_ca`, `expired`), `cn_name_check`, `discount_fen`,
-/// `clearing_cut` (`HH:MM`), `disabled`, `blacklisted`, `no_permission` (transaction types), `not_opened` (businesses),
-/// `limit_fen`, `sms_required`.
+/// `tr_id`, `shop_name`, `tokens` (numbers of tokens that are open from the start), and how the gateway behaves; amounts
+/// are in fen:
+/// - signing: `sign_method` (`01`, `11`, `12`), `secure_key`; `signer` (`gateway`, `merchant_cert`, `wrong_cn`, `other_ca`,
+///   `expired`), `cn_name_check`, `chain` (`usual`, `sha1`, `wrong_cn`, `foreign_root`, `expired`, `expired_middle`). With
+///   `sha1` and `expired_middle` the account is given the root and the middle certificate of that chain;
+/// - standing: `disabled`, `blacklisted`, `no_permission` (transaction types), `not_opened` (businesses),
+///   `merchant_opening`, `sms_required`, `queries_per_minute`;
+/// - money: `limit_fen`, `month_limit_fen`, `discount_fen`, `fee_rate` (ten-thousandths), `password_free_fen`;
+/// - time: `clearing_cut` and `bill_ready` (`HH:MM`), `token_days`, `password_wait_s`;
+/// - files: `old_bill_layout`.
 ///
 /// # Errors
 /// When a wish is unknown or of wrong form.
@@ -77,110 +141,38 @@ pub(crate) fn open_account(frame: &Frame, spec: &Value) -> Result<Value, Refused
     account::open(frame, spec)
 }
 
-async fn serve(door: Door, State(frame): State<Arc<Frame>>, headers: HeaderMap, body: Bytes) -> Response {
-    let Some(fields) = posted(&headers, &body) else {
-        return plain("Invalid request.".to_owned());
-    };
-    let txn_type = text(&fields, "txnType");
-    let fits = |effect: &Effect| script::fits(effect, txn_type);
-    let effects = frame
-        .faults
-        .take(Gateway::Unionpay, txn_type, text(&fields, "orderId"), fits);
-    if let Some(answer) = fault::before(&effects).await {
-        return answer;
-    }
-    let played = effects.clone();
-    // RSA and synced writes would hold up the other gateways' requests.
-    let answer = tokio::task::spawn_blocking(move || answer(&frame, door, fields, &played)).await;
-    match answer {
-        Ok(answer) => fault::after(&effects, answer).await,
-        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-    }
-}
-
-fn posted(headers: &HeaderMap, body: &[u8]) -> Option<Fields> {
-    let content_type = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
-    content_type
-        .starts_with("application/x-www-form-urlencoded")
-        .then(|| form::decode(body))?
-}
-
-fn plain(text: String) -> Response {
-    ([(header::CONTENT_TYPE, "text/html;charset=UTF-8")], text).into_response()
-}
-
-fn answer(frame: &Arc<Frame>, door: Door, fields: Fields, effects: &[Effect]) -> Response {
-    let account = account::find(&frame.store.begin(), text(&fields, "merId"));
-    let hierarchy = certificates::Hierarchy::of(frame);
-    let conduct = account
-        .as_ref()
-        .map(|account| account.conduct.clone())
-        .unwrap_or_default();
-    let leaf = hierarchy.signer(conduct.signer, conduct.cn_name_check);
-    let cert_id = certificates::read(&leaf.cert_pem)
-        .map(|cert| cert.cert_id)
-        .unwrap_or_default();
-    let now = clock::at(frame.clock.now_ms());
-    let outcome = match request::check(door, fields, account, &cert_id, now) {
-        Err(Stop::Text(text)) => return plain(text.to_owned()),
-        Err(Stop::Reply(reply)) => Outcome::Reply(*reply),
-        Ok(request) => act(frame, &request, effects),
-    };
-    let mut reply = match outcome {
-        Outcome::Page(page) => return Html(page).into_response(),
-        Outcome::Reply(reply) if door == Door::Front => return Html(complaint(&reply)).into_response(),
-        Outcome::Reply(reply) => reply,
-    };
-    script::twist(effects, &mut reply.fields);
-    let mut body = reply.write(leaf, script::signature(effects));
-    if door == Door::Query {
-        // The real gateway ends some answers with a line break that is no part of the signature.
-        body.push('\n');
-    }
-    plain(body)
-}
-
-/// What came of a request.
-enum Outcome {
-    /// A page for the user's browser.
-    Page(String),
-    /// An answer to sign.
-    Reply(Reply),
-}
-
-fn act(frame: &Arc<Frame>, request: &Request, effects: &[Effect]) -> Outcome {
-    if let Some(code) = script::refusal(effects) {
-        return Outcome::Reply(order::refuse(frame.store.begin(), request, frame.clock.now_ms(), code));
-    }
-    let reply = match request.message {
-        Message::Open => return Outcome::Page(front::show(frame, request)),
-        Message::Consume => consume::consume(frame, request, effects),
-        Message::Reverse => consume::reverse(frame, request, effects),
-        Message::Undo | Message::Refund => undo::undo(frame, request, effects),
-        Message::Query => query::query(frame, request, effects),
-        Message::DeleteToken => token::delete(frame, request),
-        Message::OpenQuery => token::open_query(frame, request, effects),
-    };
-    let failing = effects.contains(&Effect::SystemErrorAfter);
-    Outcome::Reply(if failing {
-        Reply::new(&request.fields, "04")
-    } else {
-        reply
-    })
-}
-
-fn complaint(reply: &Reply) -> String {
-    page::complaint(text(&reply.fields, "respCode"), text(&reply.fields, "respMsg"))
-}
-
-/// The user's decision on the page of [`front`].
-async fn decide(State(frame): State<Arc<Frame>>, headers: HeaderMap, body: Bytes) -> Response {
+/// A user's decision on one of the gateway's pages.
+async fn decide(
+    take: fn(&Arc<Frame>, &Fields) -> String,
+    State(frame): State<Arc<Frame>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     let Some(decision) = posted(&headers, &body) else {
         return plain("Invalid request.".to_owned());
     };
-    let page = tokio::task::spawn_blocking(move || front::decide(&frame, &decision)).await;
+    let page = tokio::task::spawn_blocking(move || take(&frame, &decision)).await;
     page.map_or_else(
         |_| StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         |page| Html(page).into_response(),
     )
+}
+
+/// `POST sim/encryption/renew`: a new certificate to encrypt with.
+async fn renew(State(frame): State<Arc<Frame>>) -> Response {
+    done(tokio::task::spawn_blocking(move || encryption::renew(&frame)).await)
+}
+
+/// `POST sim/chargeback`: takes a payment back.
+async fn charge_back(State(frame): State<Arc<Frame>>, body: Bytes) -> Response {
+    let wishes = form::decode(&body).unwrap_or_default();
+    done(tokio::task::spawn_blocking(move || chargeback::take_back(&frame, &wishes)).await)
+}
+
+fn done(made: Result<Result<Value, Refused>, tokio::task::JoinError>) -> Response {
+    match made {
+        Ok(Ok(told)) => Json(told).into_response(),
+        Ok(Err(refused)) => (StatusCode::BAD_REQUEST, Json(json!({ "error": refused.0 }))).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
 }

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use super::account::Account;
 use super::form::{self, Fields};
-use super::order::Order;
-use super::reply::{Reply, Signature, seal};
+use super::order::{Order, State};
+use super::reply::Reply;
 use super::request::text;
 use super::script;
+use super::seal::Signature;
 use crate::frame::{Frame, Gateway};
 use crate::notice::{self, Notice};
 
@@ -17,8 +18,12 @@ const NOWHERE: &str = "http://www.specialUrl.com";
 /// The waits before each further try, in seconds.
 const SCHEDULE_S: &[u64] = &[60, 120, 240, 300, 300];
 
-/// Tells the merchant how an order was decided, success and failure alike.
+/// Tells the merchant how an order was decided, success and failure alike; of what was paid at the gateway's own cashier,
+/// only success.
 pub(super) fn outcome(frame: &Arc<Frame>, account: &Account, order: &Order) {
+    if order.at_cashier && order.state != State::Success {
+        return;
+    }
     let mut message = Reply::new(&order.request, &order.code).fields;
     message.append(&mut order.facts(account));
     send(frame, account, &order.request, message);
@@ -32,14 +37,10 @@ pub(super) fn send(frame: &Arc<Frame>, account: &Account, request: &Fields, mut 
     }
     let lies = frame.faults.take(Gateway::Unionpay, "notify", order_no, script::lies);
     script::twist(&lies, &mut message);
-    let leaf = account.signer(frame);
+    let seal = account.seal(frame);
     let body = move |forged: bool| {
         let mut sealed = message.clone();
-        seal(
-            &mut sealed,
-            &leaf,
-            if forged { Signature::Wrong } else { Signature::True },
-        );
+        seal.put_on(&mut sealed, if forged { Signature::Wrong } else { Signature::True });
         form::encode(&sealed).into_bytes()
     };
     let notice = Notice {

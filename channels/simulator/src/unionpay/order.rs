@@ -10,7 +10,7 @@ use super::account::Account;
 use super::code;
 use super::form::Fields;
 use super::reply::Reply;
-use super::request::{self, Message, Request, text};
+use super::request::{self, Request, text};
 use super::script::Course;
 use super::settle;
 use crate::books::{Movement, MovementKind};
@@ -44,6 +44,15 @@ pub(super) struct Due {
     pub(super) code: String,
 }
 
+/// A password that the user is asked for.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Question {
+    /// When the order fails for want of an answer, on the gateway's clock.
+    pub(super) until_ms: i64,
+    /// How the payment goes on after the password.
+    pub(super) course: Course,
+}
+
 /// An order. No `Debug`: it holds what only the merchant and the gateway should know.
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Order {
@@ -58,10 +67,22 @@ pub(super) struct Order {
     /// The answer code that it was decided to.
     pub(super) code: String,
     pub(super) due: Option<Due>,
-    /// Who paid: the token.
+    /// Who paid: the token, or the card as others may see it.
     pub(super) payer: String,
+    /// The card behind it.
+    #[serde(default)]
+    pub(super) card_number: String,
     /// What UnionPay bears of it.
     pub(super) discount_fen: u64,
+    /// Payments: what of that went back with refunds.
+    #[serde(default)]
+    pub(super) discount_returned_fen: u64,
+    /// Paid on the gateway's own page; only success is notified.
+    #[serde(default)]
+    pub(super) at_cashier: bool,
+    /// Waits for the user's password.
+    #[serde(default)]
+    pub(super) question: Option<Question>,
     /// Whether the books have its movement.
     pub(super) moved: bool,
     /// Undos and refunds: the payment.
@@ -77,10 +98,8 @@ pub(super) struct Order {
 impl Order {
     /// An order that was refused; a query will say so.
     pub(super) fn refused(tx: &mut Tx<'_>, request: &Request, now_ms: i64, code: &str) -> Self {
-        let mut fields = request.fields.clone();
-        fields.remove("signature");
         Self {
-            request: fields,
+            request: request.kept(),
             amount_fen: request.amount_fen(),
             query_id: None,
             trace_no: next_trace_no(tx),
@@ -89,7 +108,11 @@ impl Order {
             code: code.to_owned(),
             due: None,
             payer: request.token_part("token"),
+            card_number: String::new(),
             discount_fen: 0,
+            discount_returned_fen: 0,
+            at_cashier: false,
+            question: None,
             moved: false,
             original: None,
             refunded_fen: 0,
@@ -124,6 +147,13 @@ impl Order {
         text(&self.request, "txnType") == "01"
     }
 
+    /// Notes who pays, and what UnionPay bears of it.
+    pub(super) fn paid_by(&mut self, account: &Account, card_number: &str, payer: String) {
+        self.discount_fen = account.conduct.discount_fen.min(self.amount_fen);
+        card_number.clone_into(&mut self.card_number);
+        self.payer = payer;
+    }
+
     /// Writes the order down.
     pub(super) fn keep(&self, tx: &mut Tx<'_>) {
         tx.put(TABLE, &self.key(), self);
@@ -145,6 +175,11 @@ impl Order {
         }
     }
 
+    /// When it was sent, as the systems between the banks write it: without the year.
+    pub(super) fn trace_time(&self) -> String {
+        text(&self.request, "txnTime").get(4..).unwrap_or_default().to_owned()
+    }
+
     /// What is told of a decided order beyond the base set, in queries and notifications alike. A payment names the kind
     /// of card with a blank, as the gateway does when the merchant is not entitled to know it.
     pub(super) fn facts(&self, account: &Account) -> Fields {
@@ -163,10 +198,7 @@ impl Order {
             account.clearing_day(self.accepted_at_ms).format("%m%d").to_string(),
         );
         tell("traceNo", self.trace_no.clone());
-        tell(
-            "traceTime",
-            text(&self.request, "txnTime").get(4..).unwrap_or_default().to_owned(),
-        );
+        tell("traceTime", self.trace_time());
         tell("txnAmt", self.amount_fen.to_string());
         if let Some(query_id) = &self.query_id {
             tell("queryId", query_id.clone());
@@ -198,11 +230,17 @@ pub(super) fn find_by_query_id(tx: &Tx<'_>, query_id: &str) -> Option<Order> {
 pub(super) fn undecided(tx: &Tx<'_>) -> Vec<Order> {
     tx.scan::<Order>(TABLE)
         .into_iter()
-        .filter(|order| order.due.is_some())
+        .filter(|order| order.due.is_some() || order.question.is_some())
         .collect()
 }
 
-fn next_trace_no(tx: &mut Tx<'_>) -> String {
+/// Every order there is.
+pub(super) fn all(tx: &Tx<'_>) -> Vec<Order> {
+    tx.scan(TABLE)
+}
+
+/// The next number of the gateway's systems, six digits.
+pub(super) fn next_trace_no(tx: &mut Tx<'_>) -> String {
     let last: u32 = tx.get(COUNTERS, "trace_no").unwrap_or(0);
     let next = last % 999_999 + 1;
     tx.put(COUNTERS, "trace_no", &next);
@@ -211,8 +249,7 @@ fn next_trace_no(tx: &mut Tx<'_>) -> String {
 
 /// Refuses a request. A refusal from behind the front checks leaves a failed order, unless there is one already.
 pub(super) fn refuse(mut tx: Tx<'_>, request: &Request, now_ms: i64, code: &str) -> Reply {
-    let moves_money = matches!(request.message, Message::Consume | Message::Undo | Message::Refund);
-    if moves_money && code::leaves_a_failed_order(code) && find(&tx, &request.key()).is_none() {
+    if request.message.moves_money() && code::leaves_a_failed_order(code) && find(&tx, &request.key()).is_none() {
         Order::refused(&mut tx, request, now_ms, code).keep(&mut tx);
         tx.commit();
     }
@@ -224,9 +261,9 @@ pub(super) fn accept(frame: &Arc<Frame>, mut tx: Tx<'_>, request: &Request, orde
     order.keep(&mut tx);
     tx.commit();
     settle::schedule(frame, order);
-    let reply = Reply::new(&request.fields, course.answer);
+    let reply = Reply::new(&request.fields, course.answer());
     match &order.query_id {
-        Some(query_id) if course.answer == "00" => reply.with("queryId", query_id),
+        Some(query_id) if !course.hangs => reply.with("queryId", query_id),
         _ => reply,
     }
 }

@@ -1,10 +1,9 @@
 //! Synchronous answers: which fields they carry, and how they are signed and written (unionpay reference, 11.3).
 
-use super::certificates::Leaf;
 use super::code;
 use super::form::{self, Fields};
 use super::request::text;
-use super::sign;
+use super::seal::{Seal, Signature};
 
 /// What every normal answer and notification repeats of its request.
 const ECHOED: [&str; 11] = [
@@ -20,17 +19,6 @@ const ECHOED: [&str; 11] = [
     "txnType",
     "version",
 ];
-
-/// How a message is signed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Signature {
-    /// As it should be.
-    True,
-    /// It does not fit.
-    Wrong,
-    /// There is none.
-    Missing,
-}
 
 /// The fields of an answer before it is signed.
 pub(super) struct Reply {
@@ -59,14 +47,16 @@ impl Reply {
 
     /// The front filter's answer to a message of wrong form: everything that was sent, blanks too, and the certificate
     /// number of the gateway.
-    pub(super) fn malformed(request: &Fields, complaint: &str, gateway_cert_id: &str) -> Self {
+    pub(super) fn malformed(request: &Fields, complaint: &str, gateway_cert_id: Option<&str>) -> Self {
         let mut fields = request.clone();
         fields.remove("signature");
+        if let Some(cert_id) = gateway_cert_id {
+            fields.insert("certId".to_owned(), cert_id.to_owned());
+        }
         Self {
             fields,
             disordered: true,
         }
-        .with("certId", gateway_cert_id)
         .with("respCode", "10")
         .with("respMsg", format!("[9100003]{complaint}"))
     }
@@ -88,8 +78,8 @@ impl Reply {
     }
 
     /// Signs the answer and writes it as the gateway does: raw, the certificate and the signature last.
-    pub(super) fn write(mut self, leaf: &Leaf, signature: Signature) -> String {
-        seal(&mut self.fields, leaf, signature);
+    pub(super) fn write(mut self, seal: &Seal, signature: Signature) -> String {
+        seal.put_on(&mut self.fields, signature);
         let last = ["signPubKeyCert", "signature"];
         let sealed = last.iter().filter_map(|name| self.fields.get_key_value(*name));
         let mut body: Vec<_> = self
@@ -106,19 +96,4 @@ impl Reply {
                 .map(|(name, value)| (name.as_str(), value.as_str())),
         )
     }
-}
-
-/// Puts the signing certificate and the signature into a message.
-pub(super) fn seal(fields: &mut Fields, leaf: &Leaf, signature: Signature) {
-    fields.insert("signPubKeyCert".to_owned(), leaf.wire_pem());
-    let text = match signature {
-        Signature::Missing => return,
-        Signature::True => sign::sign(fields, leaf.key()),
-        Signature::Wrong => {
-            let mut other = fields.clone();
-            other.insert("version".to_owned(), "0.0.0".to_owned());
-            sign::sign(&other, leaf.key())
-        }
-    };
-    fields.insert("signature".to_owned(), text);
 }

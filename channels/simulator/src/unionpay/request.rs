@@ -3,11 +3,11 @@
 use chrono::{DateTime, FixedOffset, NaiveDateTime, TimeDelta, TimeZone as _};
 
 use super::account::Account;
-use super::certificates;
 use super::field;
 use super::form::{self, Fields};
+use super::message::{Door, Message};
 use super::reply::Reply;
-use super::sign;
+use super::seal;
 use crate::clock;
 
 /// How far the time of a new transaction may stand from the gateway's.
@@ -21,68 +21,6 @@ const KNOWN_TYPES: [&str; 26] = [
     "00", "01", "02", "03", "04", "11", "12", "13", "21", "22", "31", "32", "33", "70", "71", "72", "73", "74", "75",
     "76", "77", "78", "79", "94", "95", "99",
 ];
-
-/// The addresses that take messages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Door {
-    /// `backTransReq.do`
-    Back,
-    /// `frontTransReq.do`
-    Front,
-    /// `queryTrans.do`
-    Query,
-}
-
-/// The messages that this gateway carries out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Message {
-    /// Pay with a token, 01/01.
-    Consume,
-    /// Ask for the state of an order, 00/00.
-    Query,
-    /// Reverse an order of unknown outcome, 99/01.
-    Reverse,
-    /// Undo a payment of the same clearing day, 31/00.
-    Undo,
-    /// Refund a payment, 04/00.
-    Refund,
-    /// Delete a token, 74/01.
-    DeleteToken,
-    /// Ask what became of an opening, 78/02.
-    OpenQuery,
-    /// Open the password-free business on the gateway's own page, 79/00.
-    Open,
-}
-
-impl Message {
-    fn of(door: Door, fields: &Fields) -> Option<Self> {
-        match (door, text(fields, "txnType"), text(fields, "txnSubType")) {
-            (Door::Back, "01", "01") => Some(Self::Consume),
-            (Door::Back, "99", "01") => Some(Self::Reverse),
-            (Door::Back, "31", "00") => Some(Self::Undo),
-            (Door::Back, "04", "00") => Some(Self::Refund),
-            (Door::Back, "74", "01") => Some(Self::DeleteToken),
-            (Door::Back, "78", "02") => Some(Self::OpenQuery),
-            (Door::Front, "79", "00") => Some(Self::Open),
-            (Door::Query, "00", "00") => Some(Self::Query),
-            _ => None,
-        }
-    }
-
-    fn business_fits(self, biz_type: &str) -> bool {
-        match self {
-            Self::Query | Self::Reverse => biz_type == "000000",
-            Self::Consume | Self::DeleteToken | Self::OpenQuery | Self::Open => biz_type == "000902",
-            Self::Undo | Self::Refund => matches!(biz_type, "000301" | "000902"),
-        }
-    }
-
-    /// Whether the message begins something new, so that its time must be about now. A deletion may carry the time of
-    /// the opening.
-    fn is_new(self) -> bool {
-        matches!(self, Self::Consume | Self::Undo | Self::Refund | Self::Open)
-    }
-}
 
 /// A request that has passed.
 pub(super) struct Request {
@@ -100,6 +38,13 @@ impl Request {
     /// The identity of the transaction: merId, orderId and txnTime (unionpay reference, 5.3).
     pub(super) fn key(&self) -> String {
         key(&self.fields)
+    }
+
+    /// What is kept of the request: all but its signature.
+    pub(super) fn kept(&self) -> Fields {
+        let mut fields = self.fields.clone();
+        fields.remove("signature");
+        fields
     }
 
     /// The amount in fen.
@@ -152,13 +97,10 @@ pub(super) fn check(
     door: Door,
     fields: Fields,
     account: Option<Account>,
-    gateway_cert_id: &str,
+    gateway_cert_id: Option<&str>,
     now: DateTime<FixedOffset>,
 ) -> Result<Request, Stop> {
-    if ["merId", "orderId", "txnTime"]
-        .iter()
-        .any(|name| text(&fields, name).is_empty())
-    {
+    if door.numbers().iter().any(|name| text(&fields, name).is_empty()) {
         return Err(Stop::Text("Invalid request."));
     }
     let Some(account) = account else {
@@ -182,7 +124,7 @@ pub(super) fn check(
             gateway_cert_id,
         ))));
     }
-    if !signed(&fields, &account) {
+    if !seal::accepted(&fields, &account) {
         return Err(stop(&fields, "11"));
     }
     let skew = time(text(&fields, "txnTime")).map_or(TimeDelta::MAX, |sent| (now - sent).abs());
@@ -206,9 +148,4 @@ pub(super) fn check(
         fields,
         account,
     })
-}
-
-fn signed(fields: &Fields, account: &Account) -> bool {
-    text(fields, "certId") == account.cert_id
-        && certificates::read(&account.cert_pem).is_some_and(|cert| sign::fits(fields, cert.key))
 }

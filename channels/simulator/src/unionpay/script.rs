@@ -1,7 +1,10 @@
 //! What the fault script means at this gateway.
 
+use serde::{Deserialize, Serialize};
+
+use super::card;
 use super::form::Fields;
-use super::reply::Signature;
+use super::seal::Signature;
 use crate::fault::Effect;
 
 /// Whether an effect means something for this transaction type; others keep waiting for theirs.
@@ -10,6 +13,7 @@ pub(super) fn fits(effect: &Effect, txn_type: &str) -> bool {
         Effect::Pending { .. } | Effect::FailLater { .. } => matches!(txn_type, "01" | "31" | "04"),
         Effect::PaidAfterReverse { .. } => matches!(txn_type, "01" | "99"),
         Effect::Blind => matches!(txn_type, "00" | "78"),
+        _ if effect.is_about_bills() => txn_type == "76",
         _ => !effect.is_about_notices(),
     }
 }
@@ -24,33 +28,49 @@ pub(super) fn refusal(effects: &[Effect]) -> Option<&str> {
 }
 
 /// How an accepted transaction goes on.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Course {
-    /// What is answered at once: 00, or 05 when the transaction hangs.
-    pub(super) answer: &'static str,
+    /// It is answered 05 at once, not 00.
+    pub(super) hangs: bool,
     /// How long it takes to be decided.
     pub(super) wait_ms: u64,
     /// What it is decided to. A6 is a success with a defect.
     pub(super) code: String,
 }
 
+impl Course {
+    /// What is answered at once.
+    pub(super) fn answer(&self) -> &'static str {
+        if self.hangs { "05" } else { "00" }
+    }
+
+    /// The same course, decided by the bank of this card where the script says nothing against it.
+    pub(super) fn paid_with(&self, card_number: &str) -> Self {
+        let mut course = self.clone();
+        if course.code == "00" {
+            card::pays(card_number).clone_into(&mut course.code);
+        }
+        course
+    }
+}
+
 /// The course that the script wants, else success after the usual time.
 pub(super) fn course(effects: &[Effect], settle_ms: u64) -> Course {
     let told = effects.iter().find_map(|effect| match effect {
         Effect::Pending { ms } => Some(Course {
-            answer: "05",
+            hangs: true,
             wait_ms: *ms,
             code: "00".to_owned(),
         }),
         Effect::FailLater { ms, code } => Some(Course {
-            answer: "00",
+            hangs: false,
             wait_ms: *ms,
             code: code.clone(),
         }),
         _ => None,
     });
     told.unwrap_or_else(|| Course {
-        answer: "00",
+        hangs: false,
         wait_ms: settle_ms,
         code: "00".to_owned(),
     })

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::account;
 use super::notify;
 use super::order::{self, Order, State};
+use super::password;
 use super::request::text;
 use crate::books::{self, MovementKind};
 use crate::frame::Frame;
@@ -28,10 +29,12 @@ pub(super) fn resume(frame: &Arc<Frame>) {
     let undecided = order::undecided(&frame.store.begin());
     for order in &undecided {
         schedule(frame, order);
+        password::watch(frame, order);
     }
 }
 
-fn decide(frame: &Arc<Frame>, key: &str, ticket: u64) {
+/// Decides an order now, unless another decision has taken the place of this one.
+pub(super) fn decide(frame: &Arc<Frame>, key: &str, ticket: u64) {
     let now_ms = frame.clock.now_ms();
     let mut tx = frame.store.begin();
     let Some(mut order) = order::find(&tx, key) else { return };
@@ -77,7 +80,10 @@ fn release_original(tx: &mut Tx<'_>, order: &Order) {
     };
     match text(&order.request, "txnType") {
         "31" => original.undone = false,
-        _ => original.refunded_fen = original.refunded_fen.saturating_sub(order.amount_fen),
+        _ => {
+            original.refunded_fen = original.refunded_fen.saturating_sub(order.amount_fen);
+            original.discount_returned_fen = original.discount_returned_fen.saturating_sub(order.discount_fen);
+        }
     }
     original.keep(tx);
 }

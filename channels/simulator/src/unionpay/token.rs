@@ -3,47 +3,17 @@
 use serde::{Deserialize, Serialize};
 
 use super::account::Account;
-use super::front;
+use super::card;
 use super::reply::Reply;
 use super::request::{Request, TIME_FORMAT};
 use crate::clock;
-use crate::fault::Effect;
 use crate::frame::Frame;
 use crate::store::Tx;
 
 const TABLE: &str = "unionpay_token";
 
-/// How long a token lives.
-const LIFETIME_MS: i64 = 5 * 365 * 24 * 3_600 * 1_000;
-
-/// A card of the sample wallet. None of these numbers was ever issued.
-pub(super) struct Card {
-    pub(super) number: &'static str,
-    pub(super) bank: &'static str,
-}
-
-impl Card {
-    /// The last four digits: all that the user sees.
-    pub(super) fn tail(&self) -> &'static str {
-        &self.number[self.number.len() - 4..]
-    }
-}
-
-/// The cards in every sample wallet.
-pub(super) const CARDS: [Card; 3] = [
-    Card {
-        number: "6216261000000000018",
-        bank: "示例银行 借记卡",
-    },
-    Card {
-        number: "6216261000000000026",
-        bank: "示例银行 信用卡",
-    },
-    Card {
-        number: "6216261000000000034",
-        bank: "样本商业银行 借记卡",
-    },
-];
+/// How long a day is.
+const DAY_MS: i64 = 24 * 3_600 * 1_000;
 
 /// A token of one merchant. No `Debug`: it holds what only the merchant and the gateway should know.
 #[derive(Clone, Serialize, Deserialize)]
@@ -72,9 +42,17 @@ impl Token {
             card_number: card_number.to_owned(),
             phone: phone.to_owned(),
             begin_ms: now_ms,
-            end_ms: now_ms + LIFETIME_MS,
+            end_ms: now_ms + i64::from(account.conduct.token_days) * DAY_MS,
             deleted: false,
         }
+    }
+
+    /// Why the token is no good any more: deleted 40, expired 80.
+    pub(super) fn over(&self, now_ms: i64) -> Option<&'static str> {
+        if self.deleted {
+            return Some("40");
+        }
+        (now_ms >= self.end_ms).then_some("80")
     }
 
     /// Writes the token down.
@@ -103,10 +81,17 @@ pub(super) fn find(tx: &Tx<'_>, mer_id: &str, token: &str) -> Option<Token> {
     tx.get(TABLE, &key(mer_id, token))
 }
 
+/// A good token that the merchant has for this card.
+pub(super) fn of_card(tx: &Tx<'_>, mer_id: &str, card_number: &str, now_ms: i64) -> Option<Token> {
+    tx.scan::<Token>(TABLE)
+        .into_iter()
+        .find(|token| token.mer_id == mer_id && token.card_number == card_number && token.over(now_ms).is_none())
+}
+
 /// Puts a token of a chosen number into a new account, as if it had been opened a day ago.
 pub(super) fn seed(tx: &mut Tx<'_>, account: &Account, number: &str, now_ms: i64) {
-    let opened_ms = now_ms - 24 * 3_600 * 1_000;
-    let mut token = Token::make(tx, account, CARDS[0].number, "13800138000", opened_ms);
+    let opened_ms = now_ms - DAY_MS;
+    let mut token = Token::make(tx, account, card::CARDS[0].number, card::PHONE, opened_ms);
     number.clone_into(&mut token.token);
     token.keep(tx);
 }
@@ -118,9 +103,7 @@ pub(super) fn objection(tx: &Tx<'_>, request: &Request, now_ms: i64) -> Option<&
     }
     match find(tx, &request.account.mer_id, &request.token_part("token")) {
         None => Some("40"),
-        Some(token) if token.deleted => Some("40"),
-        Some(token) if now_ms >= token.end_ms => Some("80"),
-        Some(_) => None,
+        Some(token) => token.over(now_ms),
     }
 }
 
@@ -138,26 +121,4 @@ pub(super) fn delete(frame: &Frame, request: &Request) -> Reply {
         tx.commit();
     }
     Reply::new(&request.fields, "00")
-}
-
-/// 78/02: what became of the opening of the same orderId and txnTime.
-pub(super) fn open_query(frame: &Frame, request: &Request, effects: &[Effect]) -> Reply {
-    let tx = frame.store.begin();
-    let opening = front::find(&tx, &request.key()).filter(|_| !effects.contains(&Effect::Blind));
-    let Some(opening) = opening else {
-        return Reply::new(&request.fields, "34");
-    };
-    let number = match &opening.state {
-        front::State::Asked => return Reply::new(&request.fields, "70"),
-        front::State::Declined => return Reply::new(&request.fields, "01"),
-        front::State::Opened { token } => token,
-    };
-    match find(&tx, &request.account.mer_id, number) {
-        Some(token) if token.deleted => Reply::new(&request.fields, "40"),
-        Some(token) if frame.clock.now_ms() >= token.end_ms => Reply::new(&request.fields, "80"),
-        Some(token) => Reply::new(&request.fields, "00")
-            .with("tokenPayData", token.pay_data())
-            .with("customerInfo", front::customer_info(&request.account, &token.phone)),
-        None => Reply::new(&request.fields, "40"),
-    }
 }

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use super::card;
 use super::clearing;
+use super::message::Message;
 use super::order::{self, Order, State};
 use super::reply::Reply;
-use super::request::{Message, Request};
+use super::request::Request;
 use super::script;
 use crate::clock;
 use crate::fault::Effect;
@@ -26,7 +28,7 @@ pub(super) fn undo(frame: &Arc<Frame>, request: &Request, effects: &[Effect]) ->
         return Reply::new(&request.fields, "35");
     };
     if let Some(code) = objection(&original, request, now_ms) {
-        return Reply::new(&request.fields, code);
+        return order::refuse(tx, request, now_ms, code);
     }
     if order::find(&tx, &request.key()).is_some() {
         return Reply::new(&request.fields, "12");
@@ -35,12 +37,30 @@ pub(super) fn undo(frame: &Arc<Frame>, request: &Request, effects: &[Effect]) ->
     let mut order = Order::accepted(&mut tx, request, now_ms, &course);
     order.original = Some(original.key());
     order.payer.clone_from(&original.payer);
+    order.card_number.clone_from(&original.card_number);
     match request.message {
-        Message::Undo => original.undone = true,
-        _ => original.refunded_fen += order.amount_fen,
+        Message::Undo => {
+            original.undone = true;
+            order.discount_fen = original.discount_fen;
+        }
+        _ => {
+            original.refunded_fen += order.amount_fen;
+            order.discount_fen = discount_going_back(&original);
+            original.discount_returned_fen += order.discount_fen;
+        }
     }
     original.keep(&mut tx);
     order::accept(frame, tx, request, &order, &course)
+}
+
+/// What goes back to UnionPay of a discount with the latest refund: its share of all refunds so far, less what went back
+/// before. With the last fen of the payment the last fen of the discount is back. How the real gateway divides a discount
+/// is not known (unionpay reference, 7).
+fn discount_going_back(original: &Order) -> u64 {
+    let whole = u128::from(original.amount_fen).max(1);
+    let share = u128::from(original.discount_fen) * u128::from(original.refunded_fen) / whole;
+    let share = u64::try_from(share).unwrap_or(original.discount_fen);
+    share.saturating_sub(original.discount_returned_fen)
 }
 
 /// In the order in which the gateway was seen to check: state, agreement with the original, time, done already.
@@ -67,5 +87,8 @@ fn objection(original: &Order, request: &Request, now_ms: i64) -> Option<&'stati
     if !in_time {
         return Some("39");
     }
-    (original.undone || left_fen == 0).then_some("45")
+    if original.undone || left_fen == 0 {
+        return Some("45");
+    }
+    (undoing && card::refuses_undo(&original.card_number)).then_some("62")
 }

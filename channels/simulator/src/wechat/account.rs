@@ -5,8 +5,8 @@ use rand::distributions::Alphanumeric;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::number;
 use super::terms::Terms;
+use super::{credentials, login, number};
 use crate::frame::{Frame, Refused};
 use crate::store::Tx;
 
@@ -156,10 +156,19 @@ pub(super) fn open(frame: &Frame, spec: &Value) -> Result<Value, Refused> {
         Mode::Provider => open_shop(&mut tx, &account, &mut wishes, is_new || wants_shop)?,
         Mode::Direct => None,
     };
+    let credentials_wishes = credentials::Wishes {
+        api_v3_key: wishes.take("api_v3_key")?,
+        api_cert_pem: wishes.take("api_cert_pem")?,
+        public_key_id: wishes.take("public_key_id")?,
+    };
+    credentials_wishes.check()?;
+    let (app_secret, oauth_domain) = (wishes.take("app_secret")?, wishes.take("oauth_domain")?);
     account.terms = account.terms.changed(std::mem::take(&mut wishes.0)).map_err(Refused)?;
     keep(&mut tx, &account);
+    let app = login::register(&mut tx, &account.appid, app_secret, oauth_domain);
     tx.commit();
     let mut opened = json!({
+        "app_secret": app.secret,
         "mode": account.mode,
         "appid": account.appid,
         "mch_id": account.mch_id,
@@ -169,6 +178,10 @@ pub(super) fn open(frame: &Frame, spec: &Value) -> Result<Value, Refused> {
     });
     if let Some(sub_mch_id) = shop {
         opened["sub_mch_id"] = json!(sub_mch_id);
+    }
+    let credentials = credentials::open(frame, &account.mch_id, credentials_wishes)?;
+    if let (Value::Object(opened), Value::Object(credentials)) = (&mut opened, credentials) {
+        opened.extend(credentials);
     }
     Ok(opened)
 }

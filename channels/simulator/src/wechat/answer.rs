@@ -1,12 +1,16 @@
 //! Answers: heads, signature with the request's algorithm, and the distortions of the fault script (wechat reference,
 //! 1.3, 1.4 and 11.2).
 
+use std::io::Write;
+
 use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, LOCATION};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 
-use super::operation::{Carrier, Operation};
+use super::operation::{Carrier, Family, Operation};
 use super::page;
 use super::request::Call;
 use super::sign::{self, SignType};
@@ -16,6 +20,9 @@ use crate::fault::Effect;
 
 /// The field of a successful [`Carrier::GetForPage`] call that holds the page to go on to.
 pub(super) const GO_ON_TO: &str = "go_on_to";
+
+/// The field of a successful call for a bill that holds the file.
+pub(super) const FILE: &str = "file";
 
 /// What a forger would sign with.
 pub(super) const FOREIGN_KEY: &str = "not the key of this account";
@@ -50,14 +57,43 @@ pub(super) fn denied(operation: &Operation, text: &str) -> Response {
     if operation.carrier == Carrier::GetForPage {
         return page::trouble(text);
     }
-    let fields = Fields::new().with("return_code", "FAIL").with("return_msg", text);
+    let mut fields = Fields::new().with("return_code", "FAIL").with("return_msg", text);
+    if operation.carrier == Carrier::PostForBill {
+        fields = bill_refused(match text {
+            "签名错误" => "SIGN ERROR",
+            text if text.starts_with("缺少参数") => "missing parameter",
+            text => text,
+        });
+    }
     xml_response(xml::write(&fields, "xml"))
+}
+
+/// A file that is not there for the asking: no signature, and a number beside the text (wechat reference, 6.1).
+fn bill_refused(text: &str) -> Fields {
+    let number = match text {
+        "No Bill Exist" | "Bill Creating" => "20002",
+        "CompressGZip Error" | "UnCompressGZip Error" => "20003",
+        "SYSTEMERROR" => "20100",
+        "NOAUTH" => "20007",
+        _ => "20001",
+    };
+    Fields::new()
+        .with("return_code", "FAIL")
+        .with("return_msg", text)
+        .with("error_code", number)
 }
 
 /// The answer to a request that passed the door.
 pub(super) fn to(operation: &Operation, call: &Call, outcome: Result<Fields, Failure>) -> Response {
     match operation.carrier {
         Carrier::Post => xml_response(xml::write(&signed(operation, call, outcome), "xml")),
+        Carrier::PostForBill | Carrier::PostForFundFlow => match outcome {
+            Ok(fields) => file(&fields, call.fields.get("tar_type").is_some()),
+            Err(failure) if operation.carrier == Carrier::PostForBill => {
+                xml_response(xml::write(&bill_refused(&failure.code), "xml"))
+            }
+            Err(failure) => xml_response(xml::write(&signed(operation, call, Err(failure)), "xml")),
+        },
         Carrier::GetForXml => xml_response(xml::write(&unsigned(outcome), "xml")),
         Carrier::GetForPage => match outcome {
             Ok(fields) => redirect(fields.get(GO_ON_TO).unwrap_or_default()),
@@ -82,8 +118,12 @@ fn signed(operation: &Operation, call: &Call, outcome: Result<Fields, Failure>) 
         }
         Err(failure) => {
             answer.put("result_code", "FAIL");
-            answer.put("err_code", failure.code);
+            answer.put("err_code", &failure.code);
             answer.put("err_code_des", failure.text);
+            if operation.family == Family::Reverse {
+                let again = matches!(failure.code.as_str(), "SYSTEMERROR" | "USERPAYING");
+                answer.put("recall", if again { "Y" } else { "N" });
+            }
         }
     }
     sprinkle(&mut answer, call.fields.get("sign").unwrap_or_default());
@@ -187,6 +227,27 @@ fn names(message: &Fields, fits: impl Fn(&str) -> bool) -> Vec<String> {
         .collect()
 }
 
+/// A file as it is, or packed.
+fn file(fields: &Fields, packed: bool) -> Response {
+    let text = fields.get(FILE).unwrap_or_default();
+    if packed {
+        return Response::new(Body::from(gzip(text)));
+    }
+    let mut response = Response::new(Body::from(text.to_owned()));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=UTF-8"));
+    response
+}
+
+/// The text in a gzip file.
+pub(super) fn gzip(text: &str) -> Vec<u8> {
+    let mut packer = GzEncoder::new(Vec::new(), Compression::default());
+    // Writing to memory does not fail.
+    packer.write_all(text.as_bytes()).unwrap_or_default();
+    packer.finish().unwrap_or_default()
+}
+
 fn xml_response(text: String) -> Response {
     let mut response = Response::new(Body::from(text));
     response
@@ -215,7 +276,7 @@ mod tests {
     fn messages_of_the_reference_are_written_as_they_stand_there() {
         for vector in vectors::all() {
             // C25 mixes both ways of writing numbers; C12's outer message writes SUCCESS without CDATA.
-            if ["C1", "C4", "C5", "C23", "C25", "C12"].contains(&vector.id) {
+            if ["C1", "C4", "C5", "C23", "C25", "C26", "C12"].contains(&vector.id) {
                 continue;
             }
             let root = if vector.id == "C12-plain" { "root" } else { "xml" };

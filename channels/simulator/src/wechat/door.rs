@@ -10,7 +10,7 @@ use super::answer::{self, Failure};
 use super::operation::{Family, Operation, Side};
 use super::request::{self, Call, Received, Refusal};
 use super::xml::{self, Fields};
-use super::{contract, order};
+use super::{contract, order, v3};
 use crate::fault::{self, Effect};
 use crate::frame::{Frame, Gateway};
 
@@ -20,7 +20,11 @@ pub(super) fn at(operation: &'static Operation, side: Side) -> MethodRouter<Arc<
 }
 
 /// Whatever is not there (wechat reference, 11.1).
-pub(super) async fn unknown() -> Response {
+pub(super) async fn unknown(State(frame): State<Arc<Frame>>, request: Request) -> Response {
+    let (parts, _) = request.into_parts();
+    if parts.uri.path().starts_with("/v3/") {
+        return v3::not_found(&frame, &parts);
+    }
     let fields = Fields::new()
         .with("return_code", "FAIL")
         .with("return_msg", "请求的URL不存在");
@@ -86,7 +90,12 @@ fn act(frame: &Arc<Frame>, operation: &Operation, call: &Call) -> Result<Fields,
 fn subject(frame: &Frame, operation: &Operation, fields: &Fields) -> String {
     let names: &[&str] = match operation.family {
         Family::SigningPage | Family::Contract | Family::ContractQuery => &["contract_code"],
-        Family::Deduction | Family::OrderQuery | Family::Close => &["out_trade_no"],
+        Family::Deduction | Family::OrderQuery | Family::Close | Family::CodePayment | Family::Reverse => {
+            &["out_trade_no"]
+        }
+        Family::CodeLookup => &["auth_code"],
+        Family::Bill | Family::BillLink => &["bill_date"],
+        Family::BillFile | Family::Certificates => &[],
         Family::Refund | Family::RefundQuery => &["out_refund_no", "out_trade_no"],
     };
     if let Some(number) = names.iter().find_map(|name| fields.get(name)) {

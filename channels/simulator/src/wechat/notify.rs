@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use super::answer::FOREIGN_KEY;
 use super::contract::Contract;
-use super::order::Order;
-use super::refund::Refund;
+use super::order::{Order, Product, State};
+use super::refund::{Refund, Version};
 use super::sign::SignType;
 use super::xml::{self, Fields};
-use super::{account, answer, notification, sign};
+use super::{account, answer, notification, sign, v3};
 use crate::fault::Effect;
 use crate::frame::{Frame, Gateway};
 use crate::notice::{self, Notice};
@@ -22,8 +22,8 @@ const CONTRACT_SCHEDULE_S: &[u64] = &[
 /// Waits between the tries for deductions.
 const DEDUCTION_SCHEDULE_S: &[u64] = &[15, 15, 30, 180, 1_800, 1_800, 1_800, 1_800, 3_600];
 
-/// Waits between the tries for refunds.
-const REFUND_SCHEDULE_S: &[u64] = &[
+/// Waits between the tries for refunds, and for everything of APIv3.
+pub(super) const REFUND_SCHEDULE_S: &[u64] = &[
     15, 15, 30, 180, 600, 1_200, 1_800, 1_800, 1_800, 3_600, 10_800, 10_800, 10_800, 21_600, 21_600,
 ];
 
@@ -56,6 +56,9 @@ fn send_about_contract(frame: &Arc<Frame>, contract: &Contract, url: String, mes
 
 /// Tells how a deduction ended, success and failure alike.
 pub(super) fn deducted(frame: &Arc<Frame>, order: &Order) {
+    if order.product == Product::PaymentCode {
+        return paid_by_code(frame, order);
+    }
     let Some(account) = account::find(&frame.store.begin(), &order.mch_id) else {
         return;
     };
@@ -68,8 +71,18 @@ pub(super) fn deducted(frame: &Arc<Frame>, order: &Order) {
     send_signed(frame, about, order.notify_url.clone(), message, DEDUCTION_SCHEDULE_S);
 }
 
+/// Payments by code are told of only where the account asked for it.
+pub(super) fn paid_by_code(frame: &Arc<Frame>, order: &Order) {
+    if order.state == State::Paid {
+        v3::notice::paid(frame, order);
+    }
+}
+
 /// Tells how a refund ended, where the merchant gave an address.
 pub(super) fn refunded(frame: &Arc<Frame>, refund: &Refund) {
+    if refund.version == Version::V3 {
+        return v3::notice::refunded(frame, refund);
+    }
     let Some(url) = refund.notify_url.clone() else { return };
     let Some(account) = account::find(&frame.store.begin(), &refund.mch_id) else {
         return;
@@ -111,7 +124,7 @@ fn send_signed(frame: &Arc<Frame>, about: About<'_>, url: String, mut message: F
 }
 
 /// The effects that falsify what a notification says. Those about its delivery are the post office's.
-fn wrong_content(frame: &Frame, order_no: &str) -> Vec<Effect> {
+pub(super) fn wrong_content(frame: &Frame, order_no: &str) -> Vec<Effect> {
     let falsifies = |effect: &Effect| {
         matches!(
             effect,

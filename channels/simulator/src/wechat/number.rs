@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::NaiveDateTime;
 use rand::Rng;
 use sha2::{Digest, Sha256};
 
@@ -53,6 +54,20 @@ pub(super) fn compact_time(ms: i64) -> String {
     clock::at(ms).format("%Y%m%d%H%M%S").to_string()
 }
 
+/// The moment that `yyyyMMddHHmmss` in China names, Unix milliseconds.
+pub(super) fn moment(text: &str) -> Option<i64> {
+    let digits = text.len() == 14 && text.bytes().all(|b| b.is_ascii_digit());
+    let read = NaiveDateTime::parse_from_str(text, "%Y%m%d%H%M%S")
+        .ok()
+        .filter(|_| digits)?;
+    Some(read.and_local_timezone(clock::china()).single()?.timestamp_millis())
+}
+
+/// RFC 3339 in China, as APIv3 writes it.
+pub(super) fn rfc3339(ms: i64) -> String {
+    clock::at(ms).format("%Y-%m-%dT%H:%M:%S%:z").to_string()
+}
+
 /// `YYYY-MM-DD HH:MM:SS` in China.
 pub(super) fn spaced_time(ms: i64) -> String {
     clock::at(ms).format("%Y-%m-%d %H:%M:%S").to_string()
@@ -77,6 +92,8 @@ mod tests {
             (compact_time(AT_MS).as_str(), spaced_time(AT_MS).as_str()),
             ("20250301120130", "2025-03-01 12:01:30")
         );
+        assert_eq!(rfc3339(AT_MS), "2025-03-01T12:01:30+08:00");
+        assert_eq!((moment("20250301120130"), moment("2025030112013")), (Some(AT_MS), None));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use super::answer::Failure;
+use super::number;
 use super::request::Call;
 use super::xml::Fields;
 use crate::fault::Effect;
@@ -42,6 +43,18 @@ pub(super) enum Family {
     Close,
     Refund,
     RefundQuery,
+    /// A payment by code.
+    CodePayment,
+    /// The code is looked at, nothing is paid.
+    CodeLookup,
+    Reverse,
+    /// A bill itself; nothing of it is signed.
+    Bill,
+    /// The link to a bill.
+    BillLink,
+    /// The file behind a link; nothing of it is signed.
+    BillFile,
+    Certificates,
 }
 
 /// How request and answer travel.
@@ -49,6 +62,10 @@ pub(super) enum Family {
 pub(super) enum Carrier {
     /// XML both ways; the answer is signed.
     Post,
+    /// XML in; a file out, or XML of a kind of its own without a signature.
+    PostForBill,
+    /// XML in; a file out, or XML as usual.
+    PostForFundFlow,
     /// A query string, and an XML answer without a signature.
     GetForXml,
     /// A query string in a browser, and a page.
@@ -64,6 +81,8 @@ pub(super) enum Signing {
     HmacSha256,
     /// MD5 and nothing else.
     Md5Only,
+    /// HMAC-SHA256 and nothing else, and `sign_type` must say so.
+    HmacRequired,
 }
 
 /// Which kind of account a path is for.
@@ -98,10 +117,16 @@ pub(super) enum Form {
     Ip4,
     Ip,
     TradeNo,
+    /// As in APIv2, but six characters at least.
+    TradeNoV3,
     RefundNo,
     /// Letters and digits of any script.
     DisplayAccount,
     OneOf(&'static [&'static str]),
+    /// `yyyyMMddHHmmss`.
+    Moment,
+    /// JSON with the shop's number (wechat reference, 4.2).
+    SceneInfo,
     /// Unix seconds near the gateway's clock.
     Timestamp,
 }
@@ -139,9 +164,12 @@ impl Form {
             Self::Ip4 => value.parse::<Ipv4Addr>().is_ok(),
             Self::Ip => value.parse::<IpAddr>().is_ok(),
             Self::TradeNo => every(32, |b| b.is_ascii_alphanumeric() || b"_-|*".contains(&b)),
+            Self::TradeNoV3 => value.len() >= 6 && Self::TradeNo.fits(value, now_s),
             Self::RefundNo => every(64, |b| b.is_ascii_alphanumeric() || b"_-|*@".contains(&b)),
             Self::DisplayAccount => value.len() <= 32 && value.chars().all(char::is_alphanumeric),
             Self::OneOf(values) => values.contains(&value),
+            Self::Moment => number::moment(value).is_some(),
+            Self::SceneInfo => value.len() <= 256 && is_scene_info(value),
             Self::Timestamp => {
                 let given = value
                     .parse::<i64>()
@@ -161,21 +189,45 @@ fn is_notify_url(value: &str) -> bool {
     !host.is_empty() && value.len() <= 256 && value.bytes().all(|b| b.is_ascii_graphic() && b != b'?' && b != b'#')
 }
 
+fn is_scene_info(value: &str) -> bool {
+    let scene: Option<serde_json::Value> = serde_json::from_str(value).ok();
+    scene.is_some_and(|scene| {
+        scene
+            .pointer("/store_info/id")
+            .is_some_and(serde_json::Value::is_string)
+    })
+}
+
 impl Family {
     /// Whether a call of this family can play the effect. What it cannot play is left waiting for a call that can.
     pub(super) fn plays(self, effect: &Effect) -> bool {
         match effect {
-            Effect::Pending { .. } | Effect::FailLater { .. } => matches!(self, Self::Deduction | Self::Refund),
-            Effect::PaidAfterReverse { .. } => matches!(self, Self::Deduction | Self::Close),
+            Effect::Pending { .. } | Effect::FailLater { .. } => {
+                matches!(self, Self::Deduction | Self::Refund | Self::CodePayment)
+            }
+            Effect::PaidAfterReverse { .. } => {
+                matches!(self, Self::Deduction | Self::Close | Self::CodePayment | Self::Reverse)
+            }
             Effect::Blind => matches!(self, Self::OrderQuery | Self::RefundQuery | Self::ContractQuery),
-            Effect::WrongAmount { .. } => matches!(self, Self::OrderQuery | Self::RefundQuery | Self::Refund),
+            Effect::WrongAmount { .. } => {
+                matches!(
+                    self,
+                    Self::OrderQuery | Self::RefundQuery | Self::Refund | Self::CodePayment
+                )
+            }
             Effect::WrongOrder { .. } => {
                 matches!(
                     self,
-                    Self::OrderQuery | Self::RefundQuery | Self::Refund | Self::ContractQuery
+                    Self::OrderQuery | Self::RefundQuery | Self::Refund | Self::ContractQuery | Self::CodePayment
                 )
             }
-            Effect::WrongMerchant { .. } | Effect::WrongSignature | Effect::NoSignature => self != Self::SigningPage,
+            Effect::WrongMerchant { .. } => !matches!(
+                self,
+                Self::SigningPage | Self::Bill | Self::BillLink | Self::BillFile | Self::Certificates
+            ),
+            Effect::WrongSignature | Effect::NoSignature => {
+                !matches!(self, Self::SigningPage | Self::Bill | Self::BillFile)
+            }
             Effect::Delay { .. }
             | Effect::HangBefore { .. }
             | Effect::HangAfter { .. }
@@ -188,6 +240,7 @@ impl Family {
             | Effect::SystemErrorBefore
             | Effect::SystemErrorAfter
             | Effect::Refuse { .. } => true,
+            bill if bill.is_about_bills() => matches!(self, Self::Bill | Self::BillLink),
             // Notifications and what only the other gateways can play.
             _ => false,
         }
@@ -202,7 +255,7 @@ mod tests {
 
     #[test]
     fn forms_take_what_the_reference_allows_and_nothing_else() {
-        let cases: [(Form, &[&str], &[&str]); 10] = [
+        let cases: [(Form, &[&str], &[&str]); 12] = [
             (Form::Amount, &["1", "1280"], &["0", "01", "-1", "1.5", "12345678901"]),
             (
                 Form::Serial,
@@ -234,6 +287,16 @@ mod tests {
                 &["消费码用户0001", "name1"],
                 &["name 1", "138****0001", "a-b"],
             ),
+            (
+                Form::Moment,
+                &["20250301120130"],
+                &["20250301", "20251301120130", "2025030112013x"],
+            ),
+            (
+                Form::SceneInfo,
+                &["{\"store_info\":{\"id\":\"S1\"}}"],
+                &["{}", "{\"store_info\":{}}", "S1"],
+            ),
             (Form::OneOf(&["PAP"]), &["PAP"], &["APP", "pap"]),
             (
                 Form::Timestamp,
@@ -257,5 +320,6 @@ mod tests {
         assert!(Family::Deduction.plays(&Effect::Pending { ms: 1 }));
         assert!(!Family::Deduction.plays(&Effect::NoticeLost));
         assert!(!Family::Deduction.plays(&Effect::Blind));
+        assert!(Family::Bill.plays(&Effect::BillEmpty) && !Family::OrderQuery.plays(&Effect::BillEmpty));
     }
 }

@@ -1,4 +1,4 @@
-//! Deductions: what is kept of them (wechat reference, 3.9 and 10.3).
+//! Orders of all products: what is kept of them (wechat reference, 3.9, 4.7 and 10.3).
 
 use serde::{Deserialize, Serialize};
 
@@ -17,14 +17,38 @@ const BY_TRANSACTION: &str = "wechat_order_of_transaction";
 pub(super) enum State {
     /// Accepted; the deduction runs.
     NotPay,
+    /// Somebody is still at it: the user types the password, or the bank takes its time.
+    UserPaying,
     Paid,
     /// Paid, and at least one refund was filed.
     Refund,
     PayFail,
     Closed,
+    /// Undone by the merchant's reverse call.
+    Revoked,
 }
 
-/// A deduction.
+/// What the order was made with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(super) enum Product {
+    /// A deduction from a contract.
+    #[default]
+    Papay,
+    /// The user showed a payment code.
+    PaymentCode,
+}
+
+/// How a paid order was undone as a whole.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Reversal {
+    pub refund_id: String,
+    pub at_ms: i64,
+    pub amount_fen: u64,
+    /// The part of the fee that the merchant got back.
+    pub fee_fen: u64,
+}
+
+/// An order.
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Order {
     pub mch_id: String,
@@ -61,6 +85,29 @@ pub(super) struct Order {
     /// Numbers of all refunds, oldest first.
     pub refunds: Vec<String>,
     pub last_refund_at_ms: Option<i64>,
+    #[serde(default)]
+    pub product: Product,
+    /// The WeChat user by the name that the phone pages know.
+    #[serde(default)]
+    pub user: String,
+    /// What the merchant says was bought.
+    #[serde(default)]
+    pub body: String,
+    #[serde(default)]
+    pub device_info: Option<String>,
+    #[serde(default)]
+    pub auth_code: Option<String>,
+    /// Whether it is the user's password that is waited for.
+    #[serde(default)]
+    pub awaits_password: bool,
+    /// What the merchant paid the gateway for it, by the rate of the day on which it was paid.
+    #[serde(default)]
+    pub fee_fen: u64,
+    /// Ten-thousandths.
+    #[serde(default)]
+    pub fee_rate: u32,
+    #[serde(default)]
+    pub reversal: Option<Reversal>,
 }
 
 impl Order {
@@ -71,7 +118,21 @@ impl Order {
 
     /// Whether the background has still to settle it.
     pub(super) fn awaits_settlement(&self) -> bool {
-        self.state == State::NotPay || (self.state == State::Closed && self.paid_after_close_ms.is_some())
+        let undone = matches!(self.state, State::Closed | State::Revoked);
+        self.is_open() || (undone && self.paid_after_close_ms.is_some())
+    }
+
+    /// Whether it is neither paid nor failed nor ended.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.state, State::NotPay | State::UserPaying)
+    }
+
+    /// `trade_type`. Queries and bills tell the same (wechat reference, 11.8).
+    pub(super) fn trade_type(&self) -> &'static str {
+        match self.product {
+            Product::Papay => "PAP",
+            Product::PaymentCode => "MICROPAY",
+        }
     }
 
     /// What the user pays himself.
@@ -123,16 +184,52 @@ pub(super) fn pending(tx: &Tx<'_>) -> Vec<Order> {
     tx.scan(ORDERS).into_iter().filter(Order::awaits_settlement).collect()
 }
 
-/// The order that a request names; `transaction_id` wins. Shops do not see each other's orders.
+/// All orders of a merchant number.
+pub(super) fn all_of(tx: &Tx<'_>, mch_id: &str) -> Vec<Order> {
+    let mut orders: Vec<Order> = tx.scan(ORDERS);
+    orders.retain(|order| order.mch_id == mch_id);
+    orders
+}
+
+/// The payments of a user that wait for the password.
+pub(super) fn awaiting_password(tx: &Tx<'_>, user: &str) -> Vec<Order> {
+    let mut orders: Vec<Order> = tx.scan(ORDERS);
+    orders.retain(|order| order.awaits_password && order.user == user);
+    orders
+}
+
+/// How a request names an order.
+pub(super) struct Named<'a> {
+    pub mch_id: &'a str,
+    pub sub_mch_id: Option<&'a str>,
+    /// Wins where both numbers are given.
+    pub transaction_id: Option<&'a str>,
+    pub out_trade_no: Option<&'a str>,
+}
+
+impl Named<'_> {
+    /// The order. Shops do not see each other's orders.
+    pub(super) fn find(&self, tx: &Tx<'_>) -> Result<Order, Failure> {
+        let found = match (self.transaction_id, self.out_trade_no) {
+            (Some(transaction_id), _) => find_paid(tx, transaction_id),
+            (None, Some(out_trade_no)) => find(tx, &key(self.mch_id, out_trade_no)),
+            (None, None) => return Err(Failure::bad_field("缺少参数:transaction_id或out_trade_no")),
+        };
+        found
+            .filter(|order| order.mch_id == self.mch_id && order.sub_mch_id.as_deref() == self.sub_mch_id)
+            .ok_or_else(|| Failure::of("ORDERNOTEXIST"))
+    }
+}
+
+/// The order that a request of APIv2 names.
 pub(super) fn named(tx: &Tx<'_>, call: &Call) -> Result<Order, Failure> {
-    let found = match (call.fields.get("transaction_id"), call.fields.get("out_trade_no")) {
-        (Some(transaction_id), _) => find_paid(tx, transaction_id),
-        (None, Some(out_trade_no)) => find(tx, &key(&call.account.mch_id, out_trade_no)),
-        (None, None) => return Err(Failure::bad_field("缺少参数:transaction_id或out_trade_no")),
+    let names = Named {
+        mch_id: &call.account.mch_id,
+        sub_mch_id: call.sub_mch_id(),
+        transaction_id: call.fields.get("transaction_id"),
+        out_trade_no: call.fields.get("out_trade_no"),
     };
-    found
-        .filter(|order| order.mch_id == call.account.mch_id && order.sub_mch_id.as_deref() == call.sub_mch_id())
-        .ok_or_else(|| Failure::of("ORDERNOTEXIST"))
+    names.find(tx)
 }
 
 /// How long after its closing the fault script has an order paid all the same.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::answer::Failure;
 use super::contract::{self, Contract};
 use super::operation::{Carrier, Family, Form, Operation, Signing, may, must};
-use super::order::{self, Order, State};
+use super::order::{self, Order, Product, State};
 use super::request::Call;
 use super::settle::{self, Due};
 use super::sign::SignType;
@@ -15,7 +15,7 @@ use crate::frame::Frame;
 use crate::store::Tx;
 
 /// An order that waits for its cancelling call (`PaidAfterReverse`) waits at most so long.
-const UNCANCELLED_WAIT_MS: u64 = 86_400_000;
+pub(super) const UNCANCELLED_WAIT_MS: u64 = 86_400_000;
 
 /// `/pay/pappayapply`.
 pub(super) static PAPPAYAPPLY: Operation = Operation {
@@ -87,19 +87,20 @@ fn repeated(known: &Order, call: &Call) -> Failure {
         return Failure::new("INVALID_REQUEST", "商户订单号重复，且请求参数不一致");
     }
     match known.state {
-        State::NotPay => Failure::of("ORDER_ACCEPTED"),
+        State::NotPay | State::UserPaying => Failure::of("ORDER_ACCEPTED"),
         State::Paid | State::Refund => Failure::of("ORDERPAID"),
-        State::Closed => Failure::of("ORDERCLOSED"),
+        State::Closed | State::Revoked => Failure::of("ORDERCLOSED"),
         State::PayFail => Failure::of(&call.account.terms.reapply_failed_code),
     }
 }
 
-/// A repeat may differ in `nonce_str` and `sign` only (wechat reference, 10.4).
-fn fingerprint(fields: &Fields) -> String {
+/// Stands for the business fields of a request: a repeat may differ in `nonce_str` and `sign` only (wechat reference,
+/// 10.4). The code of a payment by code is compared apart.
+pub(super) fn fingerprint(fields: &Fields) -> String {
     let mut business = Fields::new();
     for (name, value) in fields
         .iter()
-        .filter(|(name, _)| !matches!(*name, "nonce_str" | "sign" | "sign_type"))
+        .filter(|(name, _)| !matches!(*name, "nonce_str" | "sign" | "sign_type" | "auth_code"))
     {
         business.put(name, value);
     }
@@ -143,5 +144,14 @@ fn accepted(frame: &Frame, call: &Call, contract: Contract, quota_key: String) -
         refunded_coupon_fen: 0,
         refunds: Vec::new(),
         last_refund_at_ms: None,
+        product: Product::Papay,
+        user: contract.user,
+        body: call.field("body").to_owned(),
+        device_info: call.text("device_info"),
+        auth_code: None,
+        awaits_password: false,
+        fee_fen: 0,
+        fee_rate: 0,
+        reversal: None,
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::answer::Failure;
 use super::operation::{Carrier, Family, Form, Operation, Rule, Signing, may};
-use super::order::{BANK_TYPE, Order, State, named};
+use super::order::{BANK_TYPE, Order, Product, State, named};
 use super::request::Call;
 use super::xml::Fields;
 use super::{number, texts};
@@ -16,7 +16,7 @@ const PAP_QUERY_AGE_MS_MAX: i64 = 31 * 86_400_000;
 /// `/pay/paporderquery`.
 pub(super) static PAPORDERQUERY: Operation = query("paporderquery", |frame, call| {
     let order = named(&frame.store.begin(), call)?;
-    if order.state == State::Closed {
+    if order.state == State::Closed || order.product != Product::Papay {
         return Err(Failure::new("INVALID_REQUEST", "订单不是委托代扣场景"));
     }
     if call.now_ms.saturating_sub(order.created_at_ms) > PAP_QUERY_AGE_MS_MAX {
@@ -47,16 +47,25 @@ const fn query(name: &'static str, act: fn(&Arc<Frame>, &Call) -> Result<Fields,
     }
 }
 
-/// The answer of a query; `failed` is how this query spells a failed deduction.
-fn told(order: &Order, failed: &str) -> Fields {
-    let (state, text) = match order.state {
+/// `trade_state` and the text beside it.
+pub(super) fn state_words(state: State, failed: &'static str) -> (&'static str, &'static str) {
+    match state {
         State::NotPay => ("NOTPAY", "订单未支付"),
+        State::UserPaying => ("USERPAYING", "需要用户输入支付密码"),
         State::Paid => ("SUCCESS", "支付成功"),
         State::Refund => ("REFUND", "转入退款"),
         State::PayFail => (failed, "支付失败"),
         State::Closed => ("CLOSED", "已关闭"),
-    };
-    let mut answer = Fields::new().with("trade_type", "PAP").with("trade_state", state);
+        State::Revoked => ("REVOKED", "已撤销"),
+    }
+}
+
+/// The answer of a query; `failed` is how this query spells a failed deduction.
+fn told(order: &Order, failed: &'static str) -> Fields {
+    let (state, text) = state_words(order.state, failed);
+    let mut answer = Fields::new()
+        .with("trade_type", order.trade_type())
+        .with("trade_state", state);
     if let (Some(transaction_id), Some(paid_at_ms)) = (&order.transaction_id, order.paid_at_ms) {
         answer.put("openid", &order.openid);
         answer.put_some("sub_openid", order.sub_openid.as_deref());
@@ -72,6 +81,7 @@ fn told(order: &Order, failed: &str) -> Fields {
     answer.put("out_trade_no", &order.out_trade_no);
     answer.put_some("attach", order.attach.as_deref());
     answer.put("trade_state_desc", text);
+    answer.put_some("device_info", order.device_info.as_deref());
     if let Some(code) = order.err_code.as_deref().filter(|_| order.state == State::PayFail) {
         answer.put("err_code", code);
         answer.put("err_code_des", texts::of(code));

@@ -28,7 +28,8 @@ pub(super) fn router() -> Router<Arc<Frame>> {
         .route("/phone/contracts/terminate", post(terminate))
 }
 
-fn form(text: &str) -> Fields {
+/// The fields of a form or a query.
+pub(super) fn form(text: &str) -> Fields {
     let mut fields = Fields::new();
     for (name, value) in form_urlencoded::parse(text.as_bytes()) {
         fields.put(name, value);
@@ -36,7 +37,8 @@ fn form(text: &str) -> Fields {
     fields
 }
 
-fn user_of(fields: &Fields) -> &str {
+/// Who holds the phone.
+pub(super) fn user_of(fields: &Fields) -> &str {
     fields
         .get("user")
         .map(str::trim)
@@ -60,8 +62,9 @@ async fn home(State(frame): State<Arc<Frame>>) -> Response {
         waiting
     };
     let body = format!(
-        "<section>{waiting}</section><form action=\"/wechat/phone/contracts\"><label>微信用户</label>\
-         <input name=\"user\" value=\"{DEFAULT_USER}\"><button>查看我的免密支付</button></form>"
+        "<section>{waiting}</section><form><label>微信用户</label>\
+         <input name=\"user\" value=\"{DEFAULT_USER}\"><button formaction=\"/wechat/phone/pay\">付款码</button>\
+         <button class=\"second\" formaction=\"/wechat/phone/contracts\">查看我的免密支付</button></form>"
     );
     page(StatusCode::OK, "手机微信（模拟）", &body)
 }

@@ -54,6 +54,32 @@ pub(super) struct Refund {
     pub will_end: Status,
     pub settle_at_ms: i64,
     pub succeeded_at_ms: Option<i64>,
+    /// When it was filed first.
+    #[serde(default)]
+    pub filed_at_ms: i64,
+    /// When it came to its end, whatever that was.
+    #[serde(default)]
+    pub ended_at_ms: Option<i64>,
+    /// The part of the order's fee that the merchant gets back.
+    #[serde(default)]
+    pub fee_fen: u64,
+    /// The version of the interface that filed it; its notification is of the same.
+    #[serde(default)]
+    pub version: Version,
+    /// Why, as the merchant says.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// A refund that its card could not take is paid out to this card.
+    #[serde(default)]
+    pub paid_out_to: Option<String>,
+}
+
+/// The two versions of the interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(super) enum Version {
+    #[default]
+    V2,
+    V3,
 }
 
 impl Refund {
@@ -88,6 +114,13 @@ pub(super) fn find_by_id(tx: &Tx<'_>, refund_id: &str) -> Option<Refund> {
 pub(super) fn keep(tx: &mut Tx<'_>, refund: &Refund) {
     tx.put(REFUNDS, &refund.key(), refund);
     tx.put(BY_ID, &refund.refund_id, &refund.key());
+}
+
+/// All refunds of a merchant number.
+pub(super) fn all_of(tx: &Tx<'_>, mch_id: &str) -> Vec<Refund> {
+    let mut refunds: Vec<Refund> = tx.scan(REFUNDS);
+    refunds.retain(|refund| refund.mch_id == mch_id);
+    refunds
 }
 
 /// All refunds that are processing.

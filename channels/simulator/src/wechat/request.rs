@@ -1,14 +1,15 @@
 //! The door: reads a request, finds the account, verifies the signature and checks every field (wechat reference, 11.2).
 
 use axum::body::to_bytes;
-use axum::extract::Request;
+use axum::extract::{ConnectInfo, Request};
 use axum::http::Method;
 use axum::http::header::REFERER;
 
 use super::account::{self, Account, Mode, Shop};
 use super::answer::Failure;
-use super::operation::{Carrier, Operation, Side, Signing};
+use super::operation::{Carrier, Family, Operation, Side, Signing};
 use super::sign::{self, SignType};
+use super::tls::ClientCertificate;
 use super::xml::{self, Fields};
 use crate::fault::Effect;
 use crate::frame::Frame;
@@ -23,6 +24,8 @@ const QUERY_LEN_MAX: usize = 1_024;
 pub(super) struct Received {
     pub fields: Fields,
     pub referer: Option<String>,
+    /// What the caller showed of himself, where the request came over TLS.
+    pub certificate: Option<ClientCertificate>,
 }
 
 /// A request that passed the door.
@@ -80,8 +83,10 @@ pub(super) async fn read(operation: &Operation, request: Request) -> Result<Rece
         .get(REFERER)
         .and_then(|value| value.to_str().ok())
         .map(str::to_owned);
+    let shown = request.extensions().get::<ConnectInfo<ClientCertificate>>();
+    let certificate = shown.map(|shown| shown.0.clone());
     let fields = match operation.carrier {
-        Carrier::Post => {
+        Carrier::Post | Carrier::PostForBill | Carrier::PostForFundFlow => {
             if request.method() != Method::POST {
                 return Err("REQUIRE_POST_METHOD".to_owned());
             }
@@ -97,7 +102,11 @@ pub(super) async fn read(operation: &Operation, request: Request) -> Result<Rece
             read_query(request.uri().query().unwrap_or_default())?
         }
     };
-    Ok(Received { fields, referer })
+    Ok(Received {
+        fields,
+        referer,
+        certificate,
+    })
 }
 
 fn read_body(body: &[u8]) -> Result<Fields, String> {
@@ -168,8 +177,8 @@ pub(super) fn admit(
     let Some(account) = account else {
         return Err(denied("appid and mch_id not match"));
     };
-    if operation.is_certified && account.terms.needs_certificate {
-        return Err(denied("证书错误:请求未携带商户API证书"));
+    if operation.is_certified {
+        check_certificate(&account, received.certificate.as_ref()).map_err(denied)?;
     }
     let sign_type = sign_type(operation, &fields).ok_or_else(|| denied("签名错误"))?;
     let given = fields.get("sign");
@@ -198,6 +207,17 @@ pub(super) fn admit(
     }
 }
 
+/// Over TLS the certificate must be the merchant's own; without TLS there is none to see.
+fn check_certificate(account: &Account, shown: Option<&ClientCertificate>) -> Result<(), &'static str> {
+    match shown {
+        None if account.terms.needs_certificate => Err("证书错误:请求未携带商户API证书"),
+        None => Ok(()),
+        Some(ClientCertificate(None)) => Err("证书错误:请求未携带商户API证书"),
+        Some(ClientCertificate(Some(name))) if *name != account.mch_id => Err("证书错误:商户API证书与商户号不匹配"),
+        Some(ClientCertificate(Some(_))) => Ok(()),
+    }
+}
+
 fn denied(text: impl Into<String>) -> Refusal {
     Refusal::Denied(text.into())
 }
@@ -213,6 +233,7 @@ fn sign_type(operation: &Operation, fields: &Fields) -> Option<SignType> {
         Signing::Md5Only => wanted
             .is_none_or(|wanted| wanted == SignType::Md5)
             .then_some(SignType::Md5),
+        Signing::HmacRequired => wanted.filter(|wanted| *wanted == SignType::HmacSha256),
     }
 }
 
@@ -294,6 +315,8 @@ fn check_shop(operation: &Operation, call: &Call) -> Result<(), Objection> {
     match (call.account.mode, given) {
         (Mode::Direct, None) => Ok(()),
         (Mode::Direct, Some(_)) => failed("普通商户不支持sub_mch_id"),
+        // Without a shop's number a bill is about all shops.
+        (Mode::Provider, None) if operation.family == Family::Bill => Ok(()),
         (Mode::Provider, None) => Err(Objection::Denied("缺少参数:sub_mch_id".to_owned())),
         (Mode::Provider, Some(_)) if call.shop.is_none() => failed("受理关系不存在:sub_mch_id不是该服务商的特约商户"),
         (Mode::Provider, Some(_)) => Ok(()),

@@ -1,16 +1,16 @@
-//! What happens in the background: accepted deductions and filed refunds come to their end, once, also after a restart.
+//! What happens in the background: accepted deductions, payments that wait and filed refunds come to their end, once,
+//! also after a restart.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::order::{self, Order, State};
-use super::refund::{self, Refund, Status};
-use super::{contract, notify, number, quota};
-use crate::books::{self, Movement, MovementKind};
+use super::order::{self, Order, Product, State};
+use super::refund::{self, Status};
+use super::{contract, money, notify, quota, wallet};
 use crate::fault::Effect;
-use crate::frame::{Frame, Gateway};
+use crate::frame::Frame;
 use crate::store::Tx;
 
 /// How often a long wait looks whether the gateway's clock was moved.
@@ -95,59 +95,54 @@ pub(super) fn resume(frame: &Arc<Frame>) {
     }
 }
 
-/// Ends a deduction. The state is judged in the same unit of work that writes the debit down, so it happens once.
+/// Ends an order. The state is judged in the same unit of work that writes the debit down, so it happens once.
 fn settle_order(frame: &Arc<Frame>, key: &str, at_ms: i64) {
     let now_ms = frame.clock.now_ms();
     let mut tx = frame.store.begin();
     let appointed = order::find(&tx, key).filter(|order| order.awaits_settlement() && order.settle_at_ms == at_ms);
     let Some(mut order) = appointed else { return };
-    let contract = contract::find(&tx, &order.contract_id);
-    let ended = contract.is_none_or(|contract| contract.ended.is_some());
-    // What is closed already and paid all the same is past caring about its contract.
-    let ended = ended && order.state == State::NotPay;
-    let fails_with = order
-        .will_fail
-        .take()
-        .or_else(|| ended.then(|| "CONTRACT_NOT_EXIST".to_owned()));
-    match fails_with {
-        Some(code) if order.state == State::NotPay => {
-            order.state = State::PayFail;
-            order.err_code = Some(code);
-            quota::give_back(&mut tx, &order.quota_key, order.total_fee);
-        }
-        _ => {
-            if order.state == State::Closed {
-                quota::take_again(&mut tx, &order.quota_key, order.total_fee);
-            }
-            pay(&mut tx, &mut order, now_ms);
-        }
-    }
+    end_order(&mut tx, &mut order, now_ms);
     order::keep(&mut tx, &order);
     tx.commit();
     notify::deducted(frame, &order);
 }
 
-fn pay(tx: &mut Tx<'_>, order: &mut Order, now_ms: i64) {
-    let transaction_id = number::transaction_id(tx, now_ms);
-    books::record(
-        tx,
-        Movement {
-            seq: 0,
-            at_ms: now_ms,
-            gateway: Gateway::Wechat,
-            account: order.mch_id.clone(),
-            kind: MovementKind::Debit,
-            order_no: order.out_trade_no.clone(),
-            payment_no: order.out_trade_no.clone(),
-            gateway_no: transaction_id.clone(),
-            amount_fen: order.total_fee,
-            payer: order.openid.clone(),
-        },
-    );
-    order.state = State::Paid;
-    order.transaction_id = Some(transaction_id);
-    order.paid_at_ms = Some(now_ms);
-    order.paid_after_close_ms = None;
+/// Pays the order, or has it fail, as its time has come.
+pub(super) fn end_order(tx: &mut Tx<'_>, order: &mut Order, now_ms: i64) {
+    match failure(tx, order) {
+        Some(code) if order.is_open() => {
+            order.state = State::PayFail;
+            order.awaits_password = false;
+            order.err_code = Some(code);
+            if order.product == Product::Papay {
+                quota::give_back(tx, &order.quota_key, order.total_fee);
+            }
+        }
+        _ => {
+            if order.state == State::Closed {
+                quota::take_again(tx, &order.quota_key, order.total_fee);
+            }
+            money::pay(tx, order, now_ms);
+        }
+    }
+}
+
+/// Why an order that is still open cannot be paid.
+fn failure(tx: &Tx<'_>, order: &mut Order) -> Option<String> {
+    // What is closed already and paid all the same is past caring about its contract and its payer's wallet.
+    if !order.is_open() {
+        return None;
+    }
+    if let Some(code) = order.will_fail.take() {
+        return Some(code);
+    }
+    let contract = contract::find(tx, &order.contract_id);
+    let ended = contract.is_none_or(|contract| contract.ended.is_some());
+    if order.product == Product::Papay && ended {
+        return Some("CONTRACT_NOT_EXIST".to_owned());
+    }
+    let affords = wallet::affords(tx, &order.user, order.cash_fee());
+    (!affords).then(|| "NOTENOUGH".to_owned())
 }
 
 /// Ends a refund, once.
@@ -158,8 +153,13 @@ fn settle_refund(frame: &Arc<Frame>, key: &str, at_ms: i64) {
     let appointed = appointed.filter(|refund| refund.status == Status::Processing && refund.settle_at_ms == at_ms);
     let Some(mut refund) = appointed else { return };
     refund.status = refund.will_end;
+    refund.ended_at_ms = Some(now_ms);
     match refund.will_end {
-        Status::Success => give_back(&mut tx, &mut refund, now_ms),
+        Status::Success => {
+            let order = order::find(&tx, &order::key(&refund.mch_id, &refund.out_trade_no));
+            let user = order.map(|order| order.user).unwrap_or_default();
+            money::give_back(&mut tx, &mut refund, &user, now_ms);
+        }
         Status::Closed => refund::undo(&mut tx, &refund),
         Status::Change | Status::Processing => {}
     }
@@ -168,27 +168,9 @@ fn settle_refund(frame: &Arc<Frame>, key: &str, at_ms: i64) {
     notify::refunded(frame, &refund);
 }
 
-fn give_back(tx: &mut Tx<'_>, refund: &mut Refund, now_ms: i64) {
-    refund.succeeded_at_ms = Some(now_ms);
-    books::record(
-        tx,
-        Movement {
-            seq: 0,
-            at_ms: now_ms,
-            gateway: Gateway::Wechat,
-            account: refund.mch_id.clone(),
-            kind: MovementKind::Refund,
-            order_no: refund.out_refund_no.clone(),
-            payment_no: refund.out_trade_no.clone(),
-            gateway_no: refund.refund_id.clone(),
-            amount_fen: refund.refund_fee,
-            payer: refund.openid.clone(),
-        },
-    );
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::refund::Refund;
     use super::super::vectors;
     use super::*;
     use crate::books;

@@ -31,7 +31,8 @@ pub(super) struct Terms {
     pub coupon_fen: u64,
     /// Where refund notifications go that name no address of their own.
     pub refund_notify_url: Option<String>,
-    /// Whether `secapi` calls need the merchant's certificate. The listener is plain HTTP, so "yes" refuses them all.
+    /// Whether calls that need the merchant's certificate in reality need it over plain HTTP too, where there is none to
+    /// see: "yes" refuses them all.
     pub needs_certificate: bool,
     /// `querycontract` for a contract that is not there (wechat reference, 11.8, as all below).
     pub unknown_contract_code: String,
@@ -46,6 +47,39 @@ pub(super) struct Terms {
     /// `result_code` in the notification of a failed deduction: `FAIL`, or `SUCCESS` as in the official sample, which
     /// then has no amount.
     pub failure_notice_result: String,
+    /// What the gateway takes of each payment, in ten-thousandths (wechat reference, 11.4).
+    pub fee_rate: u32,
+    /// The hour of the next day at which a day's bills are made.
+    pub bill_ready_hour: u32,
+    /// `2018` or, for accounts that are older, `old` (wechat reference, 6.2).
+    pub bill_layout: String,
+    /// Bills with LF instead of CRLF at the end of lines.
+    pub bill_line_feed_only: bool,
+    /// How long the link to a bill of APIv3 lives, in seconds.
+    pub download_url_life_s: u32,
+    /// Payments by code above this amount need the user's password, in fen.
+    pub password_free_max_fen: u64,
+    /// How long a payment by code waits for the password, in seconds, unless `time_expire` says so.
+    pub password_wait_s: u32,
+    /// A payment whose user is still paying is not reversed before it is so old, in seconds (wechat reference, 4.3).
+    pub reverse_after_s: u32,
+    /// `reverse` for an order that is not there.
+    pub unknown_reverse_code: String,
+    /// `closeorder` for a payment by code.
+    pub close_code_order_code: String,
+    /// How `codepay` answers while the user types the password: `accepted` (202 with the order) or `error` (202 with the
+    /// code `USERPAYING`).
+    pub codepay_waiting: String,
+    /// Whose key signs towards the account: `certificate` (the platform's certificate), `public_key` (the WeChat Pay
+    /// public key; no certificate is listed) or `both`, as during a switch (wechat reference, 1.8).
+    pub v3_mode: String,
+    /// During a switch so many notifications of a hundred are signed with the public key's twin.
+    pub public_key_notice_percent: u8,
+    /// Whether a `nonce_str` of APIv3 is taken once only within the window of its timestamp.
+    pub v3_nonce_once: bool,
+    /// Where `TRANSACTION.SUCCESS` is told of payments by code. The real gateway tells nothing of them (wechat reference,
+    /// 9.1); who wants to see how a receiver takes it may ask for it.
+    pub transaction_notify_url: Option<String>,
 }
 
 impl Default for Terms {
@@ -70,6 +104,21 @@ impl Default for Terms {
             close_early_code: "INVALID_REQUEST".to_owned(),
             reapply_failed_code: "ORDERCLOSED".to_owned(),
             failure_notice_result: "FAIL".to_owned(),
+            fee_rate: 60,
+            bill_ready_hour: 10,
+            bill_layout: "2018".to_owned(),
+            bill_line_feed_only: false,
+            download_url_life_s: 300,
+            password_free_max_fen: 100_000,
+            password_wait_s: 60,
+            reverse_after_s: 15,
+            unknown_reverse_code: "INVALID_REQUEST".to_owned(),
+            close_code_order_code: "TRADE_STATE_ERROR".to_owned(),
+            codepay_waiting: "accepted".to_owned(),
+            v3_mode: "both".to_owned(),
+            public_key_notice_percent: 0,
+            v3_nonce_once: false,
+            transaction_notify_url: None,
         }
     }
 }
@@ -82,8 +131,22 @@ impl Terms {
         };
         terms.extend(wishes);
         let changed: Self = serde_json::from_value(Value::Object(terms)).map_err(|error| error.to_string())?;
-        if !matches!(changed.failure_notice_result.as_str(), "FAIL" | "SUCCESS") {
-            return Err("failure_notice_result must be FAIL or SUCCESS".to_owned());
+        for (name, value, known) in [
+            (
+                "failure_notice_result",
+                &changed.failure_notice_result,
+                &["FAIL", "SUCCESS"][..],
+            ),
+            ("bill_layout", &changed.bill_layout, &["2018", "old"]),
+            ("codepay_waiting", &changed.codepay_waiting, &["accepted", "error"]),
+            ("v3_mode", &changed.v3_mode, &["certificate", "public_key", "both"]),
+        ] {
+            if !known.contains(&value.as_str()) {
+                return Err(format!("{name} must be {}", known.join(" or ")));
+            }
+        }
+        if changed.fee_rate > 10_000 || changed.bill_ready_hour > 24 || changed.public_key_notice_percent > 100 {
+            return Err("fee_rate is at most 10000, bill_ready_hour 24, public_key_notice_percent 100".to_owned());
         }
         Ok(changed)
     }
@@ -130,10 +193,15 @@ mod tests {
             refused.contains("daily_sucess_max") && refused.contains("daily_success_max"),
             "{refused}"
         );
-        assert!(
-            Terms::default()
-                .changed(wishes(&json!({"failure_notice_result": "MAYBE"})))
-                .is_err()
-        );
+        for wish in [
+            json!({"failure_notice_result": "MAYBE"}),
+            json!({"bill_layout": "2019"}),
+            json!({"v3_mode": "none"}),
+            json!({"codepay_waiting": ""}),
+            json!({"fee_rate": 10_001}),
+            json!({"bill_ready_hour": 25}),
+        ] {
+            assert!(Terms::default().changed(wishes(&wish)).is_err(), "{wish}");
+        }
     }
 }

@@ -1,8 +1,14 @@
-//! The test vectors C1 to C12, C22 to C25 and C29 of the wechat reference, section 14, and what they tell of.
+//! The test vectors C1 to C12 and C22 to C29 of the wechat reference, section 14, and what they tell of.
+
+use std::io::Read;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use flate2::read::GzDecoder;
 
 use super::contract::Contract;
-use super::order::{Order, State};
-use super::refund::{Refund, Status};
+use super::order::{Order, Product, State};
+use super::refund::{Refund, Status, Version};
 use super::sign::SignType;
 
 /// The APIv2 key of all vectors.
@@ -34,6 +40,15 @@ pub(super) fn wire(id: &str) -> &'static str {
         .find(|vector| vector.id == id)
         .expect("a vector of this name")
         .wire
+}
+
+/// The trade bill of C21, packed in the reference.
+pub(super) fn bill() -> String {
+    let packed: String = include_str!("vectors_c21.b64").split_whitespace().collect();
+    let packed = STANDARD.decode(packed).unwrap();
+    let mut bill = String::new();
+    GzDecoder::new(packed.as_slice()).read_to_string(&mut bill).unwrap();
+    bill
 }
 
 /// The contract of the vectors, signed in C3.
@@ -90,6 +105,15 @@ pub(super) fn order() -> Order {
         refunded_coupon_fen: 0,
         refunds: Vec::new(),
         last_refund_at_ms: None,
+        product: Product::Papay,
+        user: contract.user,
+        body: "示例便利店-消费".to_owned(),
+        device_info: None,
+        auth_code: None,
+        awaits_password: false,
+        fee_fen: 8,
+        fee_rate: 60,
+        reversal: None,
     }
 }
 
@@ -115,6 +139,12 @@ pub(super) fn refund() -> Refund {
         will_end: Status::Success,
         settle_at_ms: 1_740_812_405_000,
         succeeded_at_ms: Some(1_740_812_405_000),
+        filed_at_ms: 1_740_812_400_000,
+        ended_at_ms: Some(1_740_812_405_000),
+        fee_fen: 2,
+        version: Version::V2,
+        reason: None,
+        paid_out_to: None,
     }
 }
 

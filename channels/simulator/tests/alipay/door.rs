@@ -5,7 +5,7 @@ use rsa::pkcs8::{DecodePrivateKey, DecodePublicKey};
 use rsa::{RsaPrivateKey, RsaPublicKey};
 use serde_json::{Value, json};
 
-use crate::shop::{Answer, PAY, QUERY, Shop, client, settings, sign, trade, vector};
+use crate::shop::{Answer, PAY, QUERY, Shop, client, form, settings, sign, trade, vector};
 
 #[tokio::test]
 async fn a_wrong_signature_is_refused_with_the_string_that_was_expected() {
@@ -46,7 +46,7 @@ async fn malformed_requests_are_turned_away_at_the_door() {
             "alipay.trade.precreate",
             "code=40002 sub_code=isv.invalid-method",
         ),
-        ("charset", "GBK", "code=40002 sub_code=isv.invalid-charset"),
+        ("charset", "latin1", "code=40002 sub_code=isv.invalid-charset"),
         ("format", "XML", "code=40002 sub_code=isv.invalid-format"),
         ("sign_type", "RSA", "code=40002 sub_code=isv.invalid-signature-type"),
         (
@@ -93,13 +93,37 @@ async fn malformed_requests_are_turned_away_at_the_door() {
 }
 
 #[tokio::test]
+async fn who_calls_too_often_waits_a_second() {
+    let shop = Shop::open(json!({"calls_per_second_max": 2})).await;
+    let calls = async || {
+        let mut limited = 0;
+        for _ in 0..12 {
+            let answer = shop.call(QUERY, trade("A1")).await;
+            limited += u32::from(answer.text("sub_code") == "isv.app-call-limited");
+            assert!(answer.fits && (answer.text("code") == "40004" || answer.text("code") == "40005"));
+        }
+        limited
+    };
+    assert!(calls().await > 0);
+    shop.advance(2);
+    shop.call(QUERY, trade("A1")).await.says("sub_code=ACQ.TRADE_NOT_EXIST");
+    shop.change(json!({"calls_per_second_max": null}));
+    assert_eq!(calls().await, 0);
+}
+
+#[tokio::test]
 async fn a_page_that_cannot_be_shown_says_so_to_the_user() {
     let shop = Shop::open(json!({})).await;
     let mut params = shop.params("alipay.user.agreement.page.sign", &json!({}), &[]);
     params.insert("biz_content".to_owned(), "{\"a\":1}".to_owned());
-    let page = shop.send(&params).await.unwrap();
+    let answer = shop.client.get(format!("{}?{}", shop.gateway(), form(&params)));
+    let answer = answer.send().await.unwrap();
+    assert_eq!(answer.headers()["content-type"], "text/html;charset=GBK");
+    let bytes = answer.bytes().await.unwrap();
+    let (page, _, is_broken) = encoding_rs::GBK.decode(&bytes);
+    assert!(!is_broken && page.starts_with("<!doctype html>"), "{page}");
     assert!(
-        page.starts_with("<!doctype html>") && page.contains("isv.invalid-signature"),
+        page.contains("isv.invalid-signature") && page.contains("验签出错"),
         "{page}"
     );
 }

@@ -54,3 +54,36 @@ fn what_was_pending_is_settled_once_after_a_restart() {
         assert_eq!(books, ["Debit P0 200", "Debit P1 100", "Refund R0 200"]);
     });
 }
+
+#[test]
+fn codes_questions_and_wallets_outlive_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = Settings {
+        data_dir: Some(folder.path().to_owned()),
+        ..settings()
+    };
+    let first = life();
+    let (fresh, used, waiting) = first.block_on(async {
+        let shop = Shop::open_with(settings.clone(), json!({})).await;
+        let fresh = shop.code("小明", "0").await;
+        let used = shop.code("小明", "0").await;
+        let waiting = shop.code("小明", "1").await;
+        shop.give("小明", "balance_fen", "350").await;
+        shop.pay_by_code("P1", &used, "1.00").await.says("code=10000");
+        shop.pay_by_code("P2", &waiting, "1.00").await.says("code=10003");
+        (fresh, used, waiting)
+    });
+    first.shutdown_background();
+    life().block_on(async {
+        let shop = Shop::open_with(settings, json!({})).await;
+        shop.pay_by_code("P3", &used, "1.00")
+            .await
+            .says("sub_code=ACQ.PAYMENT_AUTH_CODE_INVALID");
+        assert_eq!(shop.password(&waiting, "1").await, 204);
+        shop.pay_by_code("P4", &fresh, "1.51")
+            .await
+            .says("sub_code=ACQ.BUYER_BALANCE_NOT_ENOUGH");
+        shop.pay_by_code("P5", &fresh, "1.50").await.says("code=10000");
+        assert_eq!(shop.books(), ["Debit P1 100", "Debit P2 100", "Debit P5 150"]);
+    });
+}

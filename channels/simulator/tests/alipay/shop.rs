@@ -41,11 +41,16 @@ pub(crate) fn settings() -> Settings {
 
 /// Whether a signature of the gateway fits the text.
 pub(crate) fn fits(text: &str, signature: &str) -> bool {
+    fits_bytes(text.as_bytes(), signature)
+}
+
+/// Whether a signature of the gateway fits the bytes.
+pub(crate) fn fits_bytes(bytes: &[u8], signature: &str) -> bool {
     let key = RsaPublicKey::from_public_key_pem(vector("alipay public key")).unwrap();
     let Ok(signature) = STANDARD.decode(signature) else {
         return false;
     };
-    let digest = Sha256::digest(text.as_bytes());
+    let digest = Sha256::digest(bytes);
     key.verify(Pkcs1v15Sign::new::<Sha256>(), &digest, &signature).is_ok()
 }
 
@@ -89,6 +94,14 @@ pub(crate) fn order(number: &str, agreement_no: &str, yuan: &str) -> Value {
         "query_options": ["fund_bill_list", "voucher_detail_list", "discount_amount", "mdiscount_amount"]})
 }
 
+/// The content of a payment by code, as a till sends it.
+pub(crate) fn code_order(number: &str, code: &str, yuan: &str) -> Value {
+    json!({"out_trade_no": number, "scene": "bar_code", "auth_code": code, "product_code": "FACE_TO_FACE_PAYMENT",
+        "subject": "地铁便利店", "total_amount": yuan, "store_id": "S031", "operator_id": "C07", "terminal_id": "T0001",
+        "timeout_express": "2m",
+        "query_options": ["fund_bill_list", "voucher_detail_list", "discount_amount", "mdiscount_amount"]})
+}
+
 /// A content that names only the order.
 pub(crate) fn trade(number: &str) -> Value {
     json!({"out_trade_no": number})
@@ -101,6 +114,11 @@ pub(crate) struct Answer {
     pub(crate) node: Value,
     pub(crate) signed: bool,
     pub(crate) fits: bool,
+    /// The certificate that it names.
+    pub(crate) cert_sn: Option<String>,
+    /// The signature, and the text that it should fit.
+    pub(crate) signature: String,
+    pub(crate) raw: String,
 }
 
 impl Answer {
@@ -110,6 +128,13 @@ impl Answer {
         let mut nodes = serde_json::Deserializer::from_str(rest).into_iter::<Value>();
         let node = nodes.next().unwrap().unwrap();
         let (raw, tail) = rest.split_at(nodes.byte_offset());
+        let (cert_sn, tail) = match tail.strip_prefix(",\"alipay_cert_sn\":\"") {
+            Some(tail) => {
+                let (sn, tail) = tail.split_at(32);
+                (Some(sn.to_owned()), tail.strip_prefix('"').unwrap())
+            }
+            None => (None, tail),
+        };
         let signature = tail
             .strip_prefix(",\"sign\":\"")
             .map(|tail| tail.strip_suffix("\"}").unwrap());
@@ -119,6 +144,9 @@ impl Answer {
             node,
             signed: signature.is_some(),
             fits,
+            cert_sn,
+            signature: signature.unwrap_or_default().to_owned(),
+            raw: raw.to_owned(),
         }
     }
 
@@ -243,6 +271,31 @@ impl Shop {
     pub(crate) async fn agree(&self, page_id: &str, user: &str) -> reqwest::Response {
         self.phone("sign", &[("id", page_id), ("agree", "1"), ("user", user)])
             .await
+    }
+
+    /// A fresh payment code of this user.
+    pub(crate) async fn code(&self, user: &str, needs_password: &str) -> String {
+        let shown = self
+            .phone("code", &[("user", user), ("needs_password", needs_password)])
+            .await;
+        let shown: Value = serde_json::from_str(&shown.text().await.unwrap()).unwrap();
+        shown["code"].as_str().unwrap().to_owned()
+    }
+
+    pub(crate) async fn pay_by_code(&self, number: &str, code: &str, yuan: &str) -> Answer {
+        self.call(PAY, code_order(number, code, yuan)).await
+    }
+
+    /// The user's answer to the question for his password; the status.
+    pub(crate) async fn password(&self, code: &str, agree: &str) -> u16 {
+        let answer = self.phone("password", &[("code", code), ("agree", agree)]).await;
+        answer.status().as_u16()
+    }
+
+    /// Gives something to a user.
+    pub(crate) async fn give(&self, user: &str, name: &str, value: &str) {
+        let given = self.phone("wallet", &[("user", user), (name, value)]).await;
+        assert_eq!(given.status(), 200, "{name}={value}");
     }
 
     /// One step of the user on his phone.

@@ -61,6 +61,7 @@ async fn wrong_orders_are_refused_and_leave_no_trade() {
     }
     let by_code = json!({"out_trade_no": "P1", "total_amount": "1.00", "subject": "x", "scene": "bar_code",
         "auth_code": "281234567890123456"});
+    shop.change(json!({"products": ["GENERAL_WITHHOLDING"]}));
     shop.call(PAY, by_code).await.says("sub_code=ACQ.ACCESS_FORBIDDEN");
     assert_eq!(shop.status("P1").await, "ACQ.TRADE_NOT_EXIST");
     assert!(shop.books().is_empty());

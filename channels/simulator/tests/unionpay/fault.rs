@@ -193,3 +193,47 @@ async fn a_notification_can_be_forged_or_unwanted() {
             .all(|letter| letter["orderId"] == order["orderId"])
     );
 }
+
+#[tokio::test]
+async fn every_code_of_the_reference_can_be_forced_and_has_words_of_its_own() {
+    let shop = Merchant::new().await;
+    let codes = [
+        "01", "02", "03", "04", "05", "06", "10", "11", "12", "13", "14", "30", "31", "32", "33", "34", "35", "36",
+        "37", "38", "39", "40", "41", "42", "43", "44", "45", "60", "61", "62", "63", "64", "65", "66", "67", "68",
+        "69", "70", "71", "72", "73", "74", "75", "76", "77", "78", "79", "80", "81", "82", "83", "84", "90", "91",
+        "92", "93", "94", "95", "96", "98",
+    ];
+    let unknown = {
+        shop.script("01", Effect::Refuse { code: "97".to_owned() });
+        shop.send(&shop.consumption(1)).await["respMsg"].clone()
+    };
+    for code in codes {
+        shop.script("01", Effect::Refuse { code: code.to_owned() });
+        let refused = shop.send(&shop.consumption(1)).await;
+        assert_eq!(refused["respCode"], code);
+        assert_ne!(refused["respMsg"], unknown, "{code}");
+        assert!(!refused.contains_key("queryId"));
+    }
+    assert!(shop.books().is_empty());
+}
+
+#[tokio::test]
+async fn the_new_messages_misbehave_like_the_old_ones() {
+    let shop = Merchant::new().await;
+    let mut ask = shop.message("95", "00", "000000");
+    ask.insert("certType".to_owned(), "01".to_owned());
+    shop.script("95", Effect::WrongSignature);
+    let answer = scan(&shop.post("backTransReq", &shop.sign(ask.clone())).await.unwrap());
+    let now_s = shop.frame().clock.now_ms() / 1_000;
+    assert_eq!(shop.verifier.verify(&answer, now_s), Err(Doubt::SignatureDoesNotFit));
+    shop.script("95", Effect::HttpErrorBefore { status: 502 });
+    let page = shop.post("backTransReq", &shop.sign(ask.clone())).await.unwrap();
+    assert!(page.contains("<h1>error</h1>"), "{page}");
+    shop.script("95", Effect::HalfBody);
+    assert!(shop.post("backTransReq", &shop.sign(ask.clone())).await.is_err());
+    shop.script("95", Effect::SystemErrorBefore);
+    assert_eq!(shop.send(&ask).await["respCode"], "03");
+    shop.script("95", Effect::BillEmpty);
+    assert_eq!(shop.send(&ask).await["respCode"], "00");
+    assert_eq!(shop.frame().faults.list().len(), 1, "a flaw of files waits for a file");
+}

@@ -3,6 +3,10 @@
 #[cfg(test)]
 mod account;
 #[cfg(test)]
+mod bills;
+#[cfg(test)]
+mod cards;
+#[cfg(test)]
 mod crowd;
 #[cfg(test)]
 mod fault;
@@ -13,11 +17,17 @@ mod merchant;
 #[cfg(test)]
 mod opening;
 #[cfg(test)]
+mod qr;
+#[cfg(test)]
 mod refusal;
 #[cfg(test)]
 mod restart;
 #[cfg(test)]
 mod reversal;
+#[cfg(test)]
+mod sealing;
+#[cfg(test)]
+mod tokens;
 #[cfg(test)]
 mod vectors;
 #[cfg(test)]

@@ -12,9 +12,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use metropay_simulator::{Effect, Fault, Frame, Gateway, Movement, Settings, Simulator};
 use rsa::pkcs1v15::SigningKey;
-use rsa::pkcs8::DecodePrivateKey as _;
+use rsa::pkcs8::{DecodePrivateKey as _, DecodePublicKey as _};
 use rsa::signature::{SignatureEncoding as _, Signer as _};
-use rsa::{Pkcs1v15Encrypt, RsaPrivateKey};
+use rsa::{Pkcs1v15Encrypt, RsaPrivateKey, RsaPublicKey};
 use serde_json::{Value, json};
 use sha2::Sha256;
 use x509_parser::pem::parse_x509_pem;
@@ -45,6 +45,7 @@ pub(crate) struct Merchant {
     pub(crate) verifier: Verifier,
     key: RsaPrivateKey,
     cert_id: String,
+    encrypt_cert_pem: String,
     mailbox: Mailbox,
     numbers: AtomicU32,
 }
@@ -89,6 +90,7 @@ impl Merchant {
             },
             key: RsaPrivateKey::from_pkcs8_pem(&said("private_key_pem")).unwrap(),
             cert_id: pem.parse_x509().unwrap().tbs_certificate.serial.to_string(),
+            encrypt_cert_pem: said("encrypt_cert_pem"),
             mailbox,
             numbers: AtomicU32::new(1),
         }
@@ -96,6 +98,44 @@ impl Merchant {
 
     pub(crate) fn frame(&self) -> &Arc<Frame> {
         self.sim.frame()
+    }
+
+    /// The certificate number and the text under this certificate of the gateway, as sensitive fields carry them.
+    pub(crate) fn secret_with(cert_pem: &str, text: &str) -> (String, String) {
+        let (_, pem) = parse_x509_pem(cert_pem.as_bytes()).unwrap();
+        let cert = pem.parse_x509().unwrap();
+        let key = RsaPublicKey::from_public_key_der(cert.public_key().raw).unwrap();
+        let secret = key.encrypt(&mut rand::thread_rng(), Pkcs1v15Encrypt, text.as_bytes());
+        (
+            cert.tbs_certificate.serial.to_string(),
+            STANDARD.encode(secret.unwrap()),
+        )
+    }
+
+    /// Tells the gateway of a card and its holder in a message.
+    pub(crate) fn tell_holder(&self, message: &mut Fields, card_number: &str, phone: &str, sms_code: &str) {
+        let (cert_id, info) = Self::secret_with(&self.encrypt_cert_pem, &format!("phoneNo={phone}&cvn2=123"));
+        let mut customer = format!("encryptedInfo={info}");
+        if !sms_code.is_empty() {
+            customer = format!("smsCode={sms_code}&{customer}");
+        }
+        message.insert("customerInfo".to_owned(), STANDARD.encode(format!("{{{customer}}}")));
+        message.insert("encryptCertId".to_owned(), cert_id);
+        if !card_number.is_empty() {
+            let (_, secret) = Self::secret_with(&self.encrypt_cert_pem, card_number);
+            message.insert("accNo".to_owned(), secret);
+        }
+    }
+
+    /// Posts a form to a path that is no gateway's.
+    pub(crate) async fn form(&self, path: &str, pairs: &[(&str, &str)]) -> (u16, String) {
+        let body = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(pairs)
+            .finish();
+        let request = self.http.post(format!("{}/{path}", self.base_url));
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        let answer = request.body(body).send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
     }
 
     /// Changes how the gateway behaves towards this merchant.

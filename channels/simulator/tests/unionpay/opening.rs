@@ -23,7 +23,7 @@ fn open_query(shop: &Merchant, opening: &Fields) -> Fields {
     message
 }
 
-fn between<'a>(text: &'a str, before: &str, after: &str) -> &'a str {
+pub(crate) fn between<'a>(text: &'a str, before: &str, after: &str) -> &'a str {
     let (_, rest) = text
         .split_once(before)
         .unwrap_or_else(|| panic!("{before} is missing in {text}"));
@@ -31,7 +31,7 @@ fn between<'a>(text: &'a str, before: &str, after: &str) -> &'a str {
 }
 
 /// Reads the hidden fields of the form that sends the browser back.
-fn hidden(page: &str) -> Fields {
+pub(crate) fn hidden(page: &str) -> Fields {
     let inputs = page.split("<input type=\"hidden\" name=\"").skip(1);
     let pair = |input: &str| {
         let value = between(input, "value=\"", "\"")

@@ -77,9 +77,22 @@ async fn each_condition_of_the_merchant_has_its_code() {
     assert_eq!(code(json!({"no_permission": [], "not_opened": ["000902"]})).await, "43");
     assert_eq!(code(json!({"not_opened": [], "limit_fen": 99})).await, "33");
     assert_eq!(code(json!({"limit_fen": null, "sms_required": true})).await, "82");
-    let mut message = shop.consumption(100);
-    message.insert("customerInfo".to_owned(), "e3Ntc0NvZGU9MTExMTExfQ==".to_owned());
-    assert_eq!(shop.send(&message).await["respCode"], "00");
+    shop.change(json!({"sms_required": false}));
+    let (order, _) = shop.pay(100).await;
+    shop.change(json!({"queries_per_minute": 1}));
+    // The minute may have turned between the questions.
+    let codes = [
+        shop.query(&order).await["respCode"].clone(),
+        shop.query(&order).await["respCode"].clone(),
+        shop.query(&order).await["respCode"].clone(),
+    ];
+    assert!(codes.contains(&"37".to_owned()), "{codes:?}");
+    shop.frame().clock.set_offset_ms(60_000);
+    assert_eq!(
+        shop.query(&order).await["respCode"],
+        "00",
+        "the next minute counts anew"
+    );
     shop.change(json!({"blacklisted": true}));
     let text = shop
         .post("backTransReq", &shop.sign(shop.consumption(100)))
@@ -99,7 +112,7 @@ async fn strangers_old_messages_and_other_types_are_refused() {
     old.insert("txnTime".to_owned(), time.format("%Y%m%d%H%M%S").to_string());
     assert_eq!(shop.send(&old).await["respMsg"], "报文格式错误[6100030]");
     assert_eq!(
-        shop.send(&shop.message("77", "02", "000902")).await["respMsg"],
+        shop.send(&shop.message("77", "01", "000501")).await["respMsg"],
         "无此交易权限[6131010]"
     );
     assert_eq!(

@@ -57,6 +57,98 @@ fn a_payment_that_was_pending_is_paid_once_after_a_restart() {
     });
 }
 
+#[test]
+fn codes_questions_and_tokens_survive_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_owned();
+    let first = tokio::runtime::Runtime::new().unwrap();
+    let (asked, unused, mer_id) = first.block_on(async {
+        let sim = Simulator::start(settings(path.clone(), 20)).await.unwrap();
+        let shop = Merchant::at(sim, json!({"tokens": [TOKEN]})).await;
+        let asked = shown(&shop, "1").await;
+        let mut order = shop.message("01", "06", "000000");
+        for (name, value) in [
+            ("txnAmt", "700"),
+            ("currencyCode", "156"),
+            ("qrNo", &asked),
+            ("backUrl", &shop.back_url),
+        ] {
+            order.insert(name.to_owned(), value.to_owned());
+        }
+        assert_eq!(shop.send(&order).await["respCode"], "05");
+        assert_eq!(shop.form("sim/encryption/renew", &[]).await.0, 200);
+        (asked, shown(&shop, "0").await, shop.mer_id.clone())
+    });
+    first.shutdown_background();
+
+    let second = tokio::runtime::Runtime::new().unwrap();
+    second.block_on(async {
+        let sim = Simulator::start(settings(path, 20)).await.unwrap();
+        let shop = Merchant::at(sim, json!({"mer_id": mer_id})).await;
+        assert_eq!(
+            shop.form("phone/password", &[("code", &asked), ("agree", "1")]).await.0,
+            204
+        );
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(5);
+        while shop.books().is_empty() && tokio::time::Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert_eq!(shop.books()[0].amount_fen, 700);
+        let mut order = shop.message("01", "06", "000000");
+        // The new merchant counts from the beginning, perhaps within the same second.
+        order.insert("orderId".to_owned(), "MCPAFTERRESTART".to_owned());
+        for (name, value) in [
+            ("txnAmt", "1"),
+            ("currencyCode", "156"),
+            ("qrNo", &unused),
+            ("backUrl", &shop.back_url),
+        ] {
+            order.insert(name.to_owned(), value.to_owned());
+        }
+        assert_eq!(shop.send(&order).await["respCode"], "00");
+        shop.pay(5).await;
+    });
+}
+
+#[test]
+fn a_question_whose_time_ran_out_meanwhile_is_decided_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().to_owned();
+    let first = tokio::runtime::Runtime::new().unwrap();
+    let (order, mer_id) = first.block_on(async {
+        let sim = Simulator::start(settings(path.clone(), 20)).await.unwrap();
+        let shop = Merchant::at(sim, json!({"password_wait_s": 1})).await;
+        let mut order = shop.message("01", "06", "000000");
+        let code = shown(&shop, "1").await;
+        for (name, value) in [
+            ("txnAmt", "700"),
+            ("currencyCode", "156"),
+            ("qrNo", &code),
+            ("backUrl", &shop.back_url),
+        ] {
+            order.insert(name.to_owned(), value.to_owned());
+        }
+        assert_eq!(shop.send(&order).await["respCode"], "05");
+        (order, shop.mer_id.clone())
+    });
+    first.shutdown_background();
+    std::thread::sleep(Duration::from_secs(1));
+    let second = tokio::runtime::Runtime::new().unwrap();
+    second.block_on(async {
+        let sim = Simulator::start(settings(path, 20)).await.unwrap();
+        let shop = Merchant::at(sim, json!({"mer_id": mer_id})).await;
+        assert_eq!(shop.decided(&order).await["origRespCode"], "69");
+        assert!(shop.books().is_empty());
+    });
+}
+
+async fn shown(shop: &Merchant, needs_password: &str) -> String {
+    let wishes = [("user", "小王"), ("needs_password", needs_password)];
+    let (_, told) = shop.form("phone/code", &wishes).await;
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    told["code"].as_str().unwrap().to_owned()
+}
+
 async fn ask(sim: &Simulator, query: &Fields) -> Fields {
     let body = form_urlencoded::Serializer::new(String::new())
         .extend_pairs(query)

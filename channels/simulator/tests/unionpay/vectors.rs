@@ -86,6 +86,47 @@ async fn the_vectors_of_payment_query_and_opening_are_accepted_as_they_stand() {
     );
 }
 
+#[tokio::test]
+async fn the_vector_of_a_file_request_gets_the_file_with_the_vectors_payment() {
+    let (sim, verifier) = simulator().await;
+    post(&sim, "backTransReq", include_str!("vectors/v1.form").to_owned()).await;
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    let clock = &sim.frame().clock;
+    // 2025-03-02 09:30:00 in China, when the vector was sent.
+    clock.set_offset_ms(clock.offset_ms() + 1_740_879_000_000 - PINNED_MS);
+    let body = body_of(include_str!("vectors/v8.sorted"), include_str!("vectors/v8.signature"));
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    for path in ["unionpay/filedownload/", "unionpay/filedownload"] {
+        let request = http.post(format!("{}/{path}", sim.url()));
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        let answer = request.body(body.clone()).send().await.unwrap().text().await.unwrap();
+        let answer = scan(&answer);
+        assert_eq!(verifier.verify(&answer, 1_740_879_000), Ok(()), "{path}: {answer:?}");
+        assert_eq!(answer["respCode"], "00");
+        assert_eq!(answer["fileName"], "700000000000001_20250301.zip");
+        let (ours, theirs) = (rows(&answer["fileContent"]), rows(include_str!("vectors/v8.content")));
+        assert_eq!(ours[..607], theirs[..607], "{path}");
+    }
+}
+
+/// The lines of the file ZM.
+fn rows(content: &str) -> Vec<u8> {
+    use std::io::Read as _;
+    let deflated = STANDARD.decode(content.trim()).unwrap();
+    let mut archive = Vec::new();
+    flate2::read::ZlibDecoder::new(deflated.as_slice())
+        .read_to_end(&mut archive)
+        .unwrap();
+    let mut archive = zip::ZipArchive::new(std::io::Cursor::new(archive)).unwrap();
+    let mut rows = Vec::new();
+    archive
+        .by_name("INN25030188ZM_700000000000001")
+        .unwrap()
+        .read_to_end(&mut rows)
+        .unwrap();
+    rows
+}
+
 #[test]
 fn the_vectors_of_an_answer_and_a_notification_are_believed() {
     let answer = String::from_utf8(STANDARD.decode(include_str!("vectors/v2.base64")).unwrap()).unwrap();

@@ -3,6 +3,12 @@
 #[cfg(test)]
 mod account;
 #[cfg(test)]
+mod bills;
+#[cfg(test)]
+mod business_day;
+#[cfg(test)]
+mod certified;
+#[cfg(test)]
 mod closing;
 #[cfg(test)]
 mod deducting;
@@ -13,7 +19,13 @@ mod faults;
 #[cfg(test)]
 mod life;
 #[cfg(test)]
+mod logins;
+#[cfg(test)]
 mod merchant;
+#[cfg(test)]
+mod paying_by_code;
+#[cfg(test)]
+mod phone;
 #[cfg(test)]
 mod quotas;
 #[cfg(test)]
@@ -24,6 +36,14 @@ mod refunding;
 mod restart;
 #[cfg(test)]
 mod signing;
+#[cfg(test)]
+mod spoiled_bills;
+#[cfg(test)]
+mod v3_client;
+#[cfg(test)]
+mod v3_door;
+#[cfg(test)]
+mod v3_paying;
 #[cfg(test)]
 mod vectors;
 #[cfg(test)]

@@ -38,7 +38,11 @@ pub(crate) struct Merchant {
 
 impl Merchant {
     pub(crate) fn open(simulator: &Simulator, spec: &Value) -> Self {
-        let account = simulator.frame().open_account(Gateway::Wechat, spec).unwrap();
+        Self::of(&simulator.frame().open_account(Gateway::Wechat, spec).unwrap())
+    }
+
+    /// Of an account that is open.
+    pub(crate) fn of(account: &Value) -> Self {
         let text = |name: &str| account[name].as_str().map(str::to_owned);
         Self {
             base: text("base_url").unwrap(),
@@ -59,6 +63,14 @@ impl Merchant {
     /// A direct merchant without wishes.
     pub(crate) fn direct(simulator: &Simulator) -> Self {
         Self::open(simulator, &json!({"mode": "direct"}))
+    }
+
+    /// The provider without any of its shops.
+    pub(crate) fn without_shop(&self) -> Self {
+        Self {
+            sub_mch_id: None,
+            ..self.clone()
+        }
     }
 
     /// Changes the terms of this account.

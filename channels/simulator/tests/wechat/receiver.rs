@@ -1,20 +1,29 @@
 //! Where notifications arrive.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{StatusCode, Uri};
+use axum::http::{HeaderMap, StatusCode, Uri};
 use tokio::net::TcpListener;
 
 use super::wire::{Message, from_xml};
 
 const OK: &str = "<xml><return_code><![CDATA[SUCCESS]]></return_code><return_msg><![CDATA[OK]]></return_msg></xml>";
 
+/// A notification as it came.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Raw {
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) body: Vec<u8>,
+}
+
 #[derive(Default)]
 struct Inbox {
-    arrived: Vec<(String, Message)>,
+    arrived: Vec<(String, Raw)>,
     refusals_left: usize,
 }
 
@@ -56,8 +65,18 @@ impl Receiver {
             .arrived
             .iter()
             .filter(|(at, _)| at == path)
-            .map(|(_, message)| message.clone())
+            .map(|(_, raw)| from_xml(std::str::from_utf8(&raw.body).unwrap(), "xml"))
             .collect()
+    }
+
+    /// Waits until so many arrived at this path, and returns the last of them as it came.
+    pub(crate) async fn wait_raw(&self, path: &str, count: usize) -> Raw {
+        until(&format!("{count} notifications at {path}"), async || {
+            let inbox = self.inbox.lock().unwrap();
+            let mut here = inbox.arrived.iter().filter(|(at, _)| at == path);
+            here.nth(count - 1).map(|(_, raw)| raw.clone())
+        })
+        .await
     }
 
     /// Waits until so many arrived at this path, and returns the last of them.
@@ -69,9 +88,21 @@ impl Receiver {
     }
 }
 
-async fn take(State(inbox): State<Arc<Mutex<Inbox>>>, uri: Uri, body: String) -> (StatusCode, &'static str) {
+async fn take(
+    State(inbox): State<Arc<Mutex<Inbox>>>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> (StatusCode, &'static str) {
     let mut inbox = inbox.lock().unwrap();
-    inbox.arrived.push((uri.path().to_owned(), from_xml(&body, "xml")));
+    let raw = Raw {
+        headers: headers
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
+            .collect(),
+        body: body.to_vec(),
+    };
+    inbox.arrived.push((uri.path().to_owned(), raw));
     if inbox.refusals_left > 0 {
         inbox.refusals_left -= 1;
         return (StatusCode::INTERNAL_SERVER_ERROR, "no");

@@ -218,5 +218,9 @@ async fn a_notice_is_answered_by_the_one_line_that_the_channel_reads() {
         taken.body,
         "<xml><return_code><![CDATA[SUCCESS]]></return_code><return_msg><![CDATA[OK]]></return_msg></xml>"
     );
-    assert!(scene.channel.answer_notice(false).body.contains("<![CDATA[FAIL]]>"));
+    let refused = scene.channel.answer_notice(false);
+    assert!(
+        refused.status == 500 && refused.body.contains("<![CDATA[FAIL]]>"),
+        "{refused:?}"
+    );
 }

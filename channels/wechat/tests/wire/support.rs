@@ -9,13 +9,14 @@ use aws_lc_rs::hmac;
 use md5::{Digest, Md5};
 use metropay_channel_wechat::WechatFactory;
 use metropay_core::channel::{
-    Channel, ChannelRegistry, ContractRef, DeductQuestion, PaymentRef, Product, RefundQuestion, ReverseQuestion,
-    Setting, SignQuestion,
+    Channel, ChannelRegistry, CodePayQuestion, ContractRef, DeductQuestion, PaymentRef, Product, RefundQuestion,
+    ReverseQuestion, Setting, SignQuestion,
 };
 use metropay_core::clock::{Clock, Time};
 use metropay_core::id::{AccountId, ChannelId, ContractNo, PayNo, RefundNo, ReversalNo};
 use metropay_core::money::Fen;
 use metropay_core::random::Random;
+use metropay_core::secret::Secret;
 use metropay_outbound::OutboundSettings;
 use serde_json::{Value, json};
 use wiremock::matchers::{method, path};
@@ -28,6 +29,7 @@ pub(crate) const SHOP: &str = "1900012345";
 pub(crate) const ORDER: &str = "MC20250301123456000000000000001";
 pub(crate) const REFUND: &str = "MCR20250301150000000000000000001";
 pub(crate) const CONTRACT: &str = "MCWX20250301000001";
+pub(crate) const AUTH_CODE: &str = "134567890123456789";
 pub(crate) const HANDLE: &str = "202503016600000001";
 
 /// 2025-03-01 12:00:00 in China, the timestamp of vector C1.
@@ -37,6 +39,10 @@ pub(crate) const START: Time = Time(1_740_801_600_000);
 pub(crate) struct HeldClock(Arc<AtomicI64>);
 
 impl HeldClock {
+    pub(crate) fn set(&self, time: Time) {
+        self.0.store(time.0, Ordering::SeqCst);
+    }
+
     pub(crate) fn advance(&self, seconds: i64) {
         self.0.fetch_add(seconds * 1_000, Ordering::SeqCst);
     }
@@ -215,6 +221,12 @@ pub(crate) fn taken(fields: &[(&str, &str)]) -> String {
     signed_by(KEY, &[HEADS, &[("result_code", "SUCCESS")], fields].concat(), false)
 }
 
+/// A signed answer of failure with this code and a further field.
+pub(crate) fn failed_with(code: &str, name: &str, value: &str) -> String {
+    let result = [("result_code", "FAIL"), ("err_code", code), (name, value)];
+    signed_by(KEY, &[HEADS, &result].concat(), false)
+}
+
 /// A signed answer of failure with this code.
 pub(crate) fn failed(code: &str, text: &str) -> String {
     let result = [("result_code", "FAIL"), ("err_code", code), ("err_code_des", text)];
@@ -279,6 +291,32 @@ pub(crate) fn deduction() -> DeductQuestion {
         body: "示例便利店-消费".to_owned(),
         store: "S0001".to_owned(),
         contract_handle: HANDLE.to_owned(),
+    }
+}
+
+pub(crate) fn code_payment() -> CodePayQuestion {
+    CodePayQuestion {
+        no: PayNo::from(ORDER),
+        at: START,
+        amount: fen(1280),
+        body: "示例便利店-消费".to_owned(),
+        store: "S0001".to_owned(),
+        code: Secret::from(AUTH_CODE),
+    }
+}
+
+/// The same payment, as one that was made by code.
+pub(crate) fn by_code() -> PaymentRef {
+    PaymentRef {
+        product: Product::PaymentCode,
+        ..payment()
+    }
+}
+
+pub(crate) fn code_reversal() -> ReverseQuestion {
+    ReverseQuestion {
+        payment: by_code(),
+        ..reversal()
     }
 }
 

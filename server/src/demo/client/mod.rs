@@ -20,6 +20,15 @@ const WAIT: Duration = Duration::from_secs(40);
 /// How long a stream of events may last.
 const STREAM: Duration = Duration::from_secs(3600);
 
+/// What a page of JSON says, refusals too.
+///
+/// # Errors
+/// When there is no answer, or it is no JSON.
+pub async fn get(url: &str) -> anyhow::Result<serde_json::Value> {
+    let answer = http().get(url).send().await?;
+    Ok(serde_json::from_str(&answer.text().await?)?)
+}
+
 /// A plain HTTP client for loopback.
 fn http() -> reqwest::Client {
     reqwest::Client::builder()

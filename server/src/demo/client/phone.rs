@@ -78,6 +78,48 @@ impl Phone {
         bail!("{} has signed nothing with {channel} that could be ended", self.user)
     }
 
+    /// Shows a fresh payment code of a channel's own App. Whoever needs his password for it has to type it.
+    ///
+    /// # Errors
+    /// When the channel's gateway shows none.
+    pub async fn show_code(&self, simulator_url: &str, channel: &str, needs_password: bool) -> Result<String> {
+        let mut fields = vec![("user", self.user.as_str())];
+        if needs_password {
+            fields.push(("needs_password", "1"));
+        }
+        let text = self
+            .press(&format!("{simulator_url}/{channel}/phone/code"), &fields)
+            .await?;
+        let shown: serde_json::Value = serde_json::from_str(&text).context("the code shown")?;
+        shown["code"].as_str().map(str::to_owned).context("no code is shown")
+    }
+
+    /// Types the password for what a till wants with this code.
+    ///
+    /// # Errors
+    /// When nothing waits for it.
+    pub async fn type_password(&self, simulator_url: &str, channel: &str, code: &str) -> Result<()> {
+        let url = format!("{simulator_url}/{channel}/phone/password");
+        self.press(&url, &[("code", code), ("agree", "1")]).await.map(|_| ())
+    }
+
+    /// Posts a form as the phone's own App would.
+    async fn press(&self, url: &str, fields: &[(&str, &str)]) -> Result<String> {
+        let body = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(fields)
+            .finish();
+        let request = self.http.post(url);
+        let answer = request
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(body)
+            .send()
+            .await?;
+        let status = answer.status();
+        let text = answer.text().await?;
+        ensure!(status.is_success(), "{url}: {status} {text}");
+        Ok(text)
+    }
+
     async fn open(&self, url: &str) -> Result<(Url, String)> {
         let mut at = Url::parse(url).with_context(|| format!("not an address: {url}"))?;
         for _ in 0..5 {

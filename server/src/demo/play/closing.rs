@@ -46,6 +46,13 @@ pub(super) async fn play(stage: &mut Stage, sheet: &mut Sheet, tally: &Tally) ->
     sheet.play("clocks: moved past midnight", "a new day", passed).await?;
     sheet.chapter("the day that is over");
     told(stage, sheet, tally, day).await;
+    sheet.chapter("the channels' own bills");
+    for way in &WAYS {
+        let done = tally.day(way.channel);
+        let expected = format!("paid {}, back {}", done.paid, done.back());
+        let what = format!("operator: the bill of {}", way.channel);
+        sheet.check(what, expected, channel_bill(stage, way, day)).await;
+    }
     sheet.chapter("the books");
     compared(stage, sheet, tally).await;
     Ok(())
@@ -60,7 +67,7 @@ async fn told(stage: &Stage, sheet: &mut Sheet, tally: &Tally, day: Day) {
     }
     for way in &WAYS {
         let done = tally.day(way.channel);
-        let (reversed, all) = (done.reversed.count, done.paid.count);
+        let (reversed, all) = (done.reversed.count, tally.recorded(way.channel));
         let expected = format!("{} PAID, {reversed} REVERSED", all.saturating_sub(reversed));
         let what = format!("App: records of {}, that day", way.rider.0);
         sheet.check(what, expected, records(stage, way, day)).await;
@@ -124,6 +131,25 @@ async fn billed(stage: &Stage, way: &Way, day: Day) -> Result<Came> {
         refunded: sum("refund_count", "refund_amount"),
     };
     Ok(Came::words(day.to_string()))
+}
+
+/// What the channel's own bill says, downloaded and read by the platform.
+async fn channel_bill(stage: &Stage, way: &Way, day: Day) -> Result<Came> {
+    let ops = stage.server.ops_url().context("the stage has an operators' listener")?;
+    let url = format!("{ops}/channels/{}-{}/bill/{day}", stage.mch_id(), way.channel);
+    let told = crate::demo::client::get(&url).await?;
+    let sum = |name: &str| Sum {
+        count: told[name]["count"].as_u64().unwrap_or(0),
+        fen: told[name]["amount"].as_u64().unwrap_or(0),
+    };
+    Ok(Came::words(match told["code"].as_str() {
+        Some(code) => code.to_owned(),
+        None => format!("paid {}, back {}", sum("paid"), sum("back")),
+    })
+    .note(format!(
+        "fees {} fen",
+        told["fee_milli_fen"].as_i64().unwrap_or(0) / 1_000
+    )))
 }
 
 /// The rider looks at yesterday, with a token of today.

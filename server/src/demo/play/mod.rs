@@ -3,6 +3,7 @@
 
 mod closing;
 mod consent;
+mod foreign;
 mod purchase;
 mod scene;
 mod sheet;
@@ -80,6 +81,9 @@ async fn channel(stage: &Stage, way: &'static Way, sheet: &mut Sheet, tally: &mu
     sheet.chapter("two tills at once");
     let twice = trouble::two_tills(&scene, sheet, tally).await;
     sheet.end(twice).await;
+    sheet.chapter("codes of the channel's App");
+    let foreign = foreign::play(&scene, sheet, tally).await;
+    sheet.end(foreign).await;
     sheet.chapter("limits");
     let limits = trouble::limits(&scene, sheet).await;
     sheet.end(limits).await;

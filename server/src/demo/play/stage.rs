@@ -26,8 +26,8 @@ pub(super) const TILL_WAIT: Duration = Duration::from_millis(2_500);
 const SETTLE_MS: u64 = 30;
 /// The play must not run over a midnight of its own: this close to one it begins on the other side.
 const BEFORE_MIDNIGHT: Duration = Duration::from_secs(600);
-/// How long after midnight the day's bill is asked for.
-const AFTER_MIDNIGHT: Duration = Duration::from_secs(600);
+/// How long after midnight the day's bill is asked for: the channels have theirs ready by 10:00.
+const AFTER_MIDNIGHT: Duration = Duration::from_secs(10 * 3_600 + 1_800);
 /// One payment, and one rider's day at most, in fen.
 pub(super) const CAP_FEN: u64 = 100_000;
 /// How long a rider's token lives.
@@ -218,6 +218,7 @@ fn head_start(now: Time) -> Duration {
 fn configuration(folder: &Path) -> Result<Config> {
     let mut config = Config::load(Profile::Demo, folder)?;
     config.server.listen = ([127, 0, 0, 1], 0).into();
+    config.server.ops_listen = Some(([127, 0, 0, 1], 0).into());
     config.server.public_url = String::new();
     config.server.drain_s = 1;
     config.database.url = format!("sqlite://{}/metropay.db?mode=rwc", folder.display());

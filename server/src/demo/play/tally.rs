@@ -45,6 +45,11 @@ impl Day {
         self.paid.count.saturating_add(back)
     }
 
+    /// What went back, by refunds and by undoing.
+    pub(super) fn back(self) -> Sum {
+        self.reversed.plus(self.refunded)
+    }
+
     /// What the channel holds at the end, in fen.
     pub(super) fn held(self) -> i128 {
         i128::from(self.paid.fen) - i128::from(self.reversed.fen) - i128::from(self.refunded.fen)
@@ -67,6 +72,7 @@ impl fmt::Display for Day {
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     days: BTreeMap<&'static str, Day>,
+    by_code: BTreeMap<&'static str, Sum>,
     /// The platform's number of an order that stays paid.
     pub paid_order: Option<String>,
 }
@@ -75,6 +81,12 @@ impl Tally {
     /// A payment that came about.
     pub(super) fn paid(&mut self, channel: &'static str, fen: u64) {
         self.days.entry(channel).or_default().paid.add(fen);
+    }
+
+    /// A payment by a code of the channel's own App, which no rider of ours has in his records.
+    pub(super) fn paid_by_code(&mut self, channel: &'static str, fen: u64) {
+        self.paid(channel, fen);
+        self.by_code.entry(channel).or_default().add(fen);
     }
 
     /// A paid order that was undone.
@@ -90,6 +102,12 @@ impl Tally {
     /// A channel's day.
     pub(super) fn day(&self, channel: &str) -> Day {
         self.days.get(channel).copied().unwrap_or_default()
+    }
+
+    /// Payments of a channel that stand in riders' records.
+    pub(super) fn recorded(&self, channel: &str) -> u64 {
+        let by_code = self.by_code.get(channel).copied().unwrap_or_default();
+        self.day(channel).paid.count.saturating_sub(by_code.count)
     }
 
     /// All channels together.

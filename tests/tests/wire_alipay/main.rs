@@ -6,6 +6,8 @@
     reason = "a test stops where something is not as it must be"
 )]
 
+mod sealed;
+
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
@@ -282,17 +284,30 @@ fn contract(handle: Option<&str>) -> ContractRef {
 
 /// What the gateway's merchant platform handed out, as an operator types it in.
 fn config(handed_out: &Value) -> Value {
-    json!({
+    let mut config = json!({
         "app_id": handed_out["app_id"],
         "seller_id": handed_out["seller_id"],
         "app_private_key": handed_out["app_private_key_pem"],
-        "alipay_public_key": handed_out["alipay_public_key_pem"],
         "gateway_url": handed_out["gateway_url"],
         "sign_scene": handed_out["sign_scene"],
+        "payment_code": true,
+        "identity_scope": "auth_user",
+        "authorize_url": format!("{}/publicAppAuthorize.htm", handed_out["oauth_url"].as_str().unwrap()),
         "pay_timeout_ms": 1000,
         "query_timeout_ms": 1000,
         "refund_timeout_ms": 1000,
-    })
+    });
+    if handed_out["app_cert_pem"].is_string() {
+        config["app_cert"] = handed_out["app_cert_pem"].clone();
+        config["alipay_cert"] = handed_out["alipay_cert_pem"].clone();
+        config["alipay_root_cert"] = handed_out["alipay_root_cert_pem"].clone();
+    } else {
+        config["alipay_public_key"] = handed_out["alipay_public_key_pem"].clone();
+    }
+    if handed_out["encrypt_key"].is_string() {
+        config["encrypt_key"] = handed_out["encrypt_key"].clone();
+    }
+    config
 }
 
 fn build(config: Value, notify_url: &str, clock: Arc<MovedClock>) -> Arc<dyn Channel> {

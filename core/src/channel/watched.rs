@@ -1,0 +1,181 @@
+//! A channel whose calls are counted: it passes every question on and notes how it went and how long it took. Money calls are
+//! never repeated here.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::time::Instant;
+
+use super::health::{Health, Went};
+use super::{
+    BillError, BillRow, Bills, Cadence, CallError, Called, Channel, ChannelUser, CodePay, CodePayQuestion, ContractRef,
+    ContractStanding, DeductQuestion, FundRow, Hint, Identity, News, NoticeAnswer, NoticeRefused, Outcome, Paid,
+    PaymentRef, Product, RawNotice, RefundQuestion, RefundStanding, Refunded, ReverseQuestion, Reversed, Rows,
+    SignPage, SignQuestion, Standing,
+};
+use crate::clock::{Clock, Day};
+use crate::id::{AccountId, ChannelId};
+use crate::secret::Secret;
+
+/// A channel account under watch.
+pub(crate) struct Watched {
+    pub(crate) inner: Arc<dyn Channel>,
+    pub(crate) account: AccountId,
+    pub(crate) channel: ChannelId,
+    pub(crate) health: Arc<Health>,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+impl Watched {
+    /// Notes how a call went, and passes its answer on.
+    async fn note<T>(&self, call: &'static str, calling: impl Future<Output = T>, went: impl Fn(&T) -> Went) -> T {
+        let begun = Instant::now();
+        let answer = calling.await;
+        let took: Duration = begun.elapsed();
+        let of = (&self.account, &self.channel);
+        self.health.note(of, call, went(&answer), took, self.clock.now());
+        answer
+    }
+}
+
+fn called<T>(called: &Called<T>) -> Went {
+    match called {
+        Ok(Outcome::Refused(refusal)) if refusal.hint == Hint::Setup => Went::Misconfigured(refusal.code.clone()),
+        Ok(_) => Went::Answered,
+        Err(error) => lost(error),
+    }
+}
+
+fn asked<T>(asked: &Result<T, CallError>) -> Went {
+    asked.as_ref().map_or_else(lost, |_| Went::Answered)
+}
+
+fn billed<T>(billed: &Result<T, BillError>) -> Went {
+    match billed {
+        Err(BillError::Call(error)) => lost(error),
+        Err(BillError::Refused(text)) => Went::Misconfigured(text.clone()),
+        Ok(_) | Err(BillError::NotReady | BillError::Unreadable(_)) => Went::Answered,
+    }
+}
+
+fn lost(error: &CallError) -> Went {
+    match error {
+        CallError::NotSent(why) => Went::NotSent(why.clone()),
+        CallError::MaybeDone(why) => Went::Unanswered(why.clone()),
+    }
+}
+
+#[async_trait]
+impl Channel for Watched {
+    fn contract_scope(&self) -> String {
+        self.inner.contract_scope()
+    }
+
+    fn cadence(&self, product: Product) -> Cadence {
+        self.inner.cadence(product)
+    }
+
+    fn code_pay(&self) -> Option<&dyn CodePay> {
+        self.inner.code_pay().map(|_| self as &dyn CodePay)
+    }
+
+    fn bills(&self) -> Option<&dyn Bills> {
+        self.inner.bills().map(|_| self as &dyn Bills)
+    }
+
+    fn identity(&self) -> Option<&dyn Identity> {
+        self.inner.identity().map(|_| self as &dyn Identity)
+    }
+
+    async fn sign_contract(&self, question: &SignQuestion) -> Called<SignPage> {
+        self.note("sign_contract", self.inner.sign_contract(question), called)
+            .await
+    }
+
+    async fn query_contract(&self, contract: &ContractRef) -> Result<ContractStanding, CallError> {
+        self.note("query_contract", self.inner.query_contract(contract), asked)
+            .await
+    }
+
+    async fn close_contract(&self, contract: &ContractRef) -> Called<()> {
+        self.note("close_contract", self.inner.close_contract(contract), called)
+            .await
+    }
+
+    async fn deduct(&self, question: &DeductQuestion) -> Called<Paid> {
+        self.note("deduct", self.inner.deduct(question), called).await
+    }
+
+    async fn query_payment(&self, payment: &PaymentRef) -> Result<Standing, CallError> {
+        self.note("query_payment", self.inner.query_payment(payment), asked)
+            .await
+    }
+
+    async fn reverse(&self, question: &ReverseQuestion) -> Called<Reversed> {
+        self.note("reverse", self.inner.reverse(question), called).await
+    }
+
+    async fn refund(&self, question: &RefundQuestion) -> Called<Refunded> {
+        self.note("refund", self.inner.refund(question), called).await
+    }
+
+    async fn query_refund(&self, question: &RefundQuestion) -> Result<RefundStanding, CallError> {
+        self.note("query_refund", self.inner.query_refund(question), asked)
+            .await
+    }
+
+    async fn read_notice(&self, notice: &RawNotice) -> Result<Vec<News>, NoticeRefused> {
+        self.inner.read_notice(notice).await
+    }
+
+    fn answer_notice(&self, taken: bool) -> NoticeAnswer {
+        self.inner.answer_notice(taken)
+    }
+}
+
+/// What is said where an ability was there a moment ago.
+const GONE: &str = "the account has this ability no more";
+
+#[async_trait]
+impl CodePay for Watched {
+    async fn pay_by_code(&self, question: &CodePayQuestion) -> Called<Paid> {
+        match self.inner.code_pay() {
+            Some(product) => self.note("pay_by_code", product.pay_by_code(question), called).await,
+            None => Err(CallError::NotSent(GONE.to_owned())),
+        }
+    }
+}
+
+#[async_trait]
+impl Bills for Watched {
+    async fn trades(&self, day: Day) -> Result<Rows<BillRow>, BillError> {
+        match self.inner.bills() {
+            Some(bills) => self.note("trades", bills.trades(day), billed).await,
+            None => Err(BillError::Refused(GONE.to_owned())),
+        }
+    }
+
+    async fn funds(&self, day: Day) -> Result<Option<Rows<FundRow>>, BillError> {
+        match self.inner.bills() {
+            Some(bills) => self.note("funds", bills.funds(day), billed).await,
+            None => Err(BillError::Refused(GONE.to_owned())),
+        }
+    }
+}
+
+#[async_trait]
+impl Identity for Watched {
+    fn page(&self, return_url: &str, state: &str) -> String {
+        self.inner
+            .identity()
+            .map_or_else(String::new, |identity| identity.page(return_url, state))
+    }
+
+    async fn user(&self, code: &Secret) -> Called<ChannelUser> {
+        match self.inner.identity() {
+            Some(identity) => self.note("user", identity.user(code), called).await,
+            None => Err(CallError::NotSent(GONE.to_owned())),
+        }
+    }
+}
