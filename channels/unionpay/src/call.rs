@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::StatusCode;
 use metropay_core::channel::CallError;
 use metropay_core::clock::Time;
-use metropay_outbound::Request;
+use metropay_outbound::{Outbound, Request};
 
 use crate::Unionpay;
 use crate::form::{self, Fields};
@@ -71,9 +71,16 @@ pub(crate) fn get<'a>(fields: &'a Fields, name: &str) -> Option<&'a str> {
     fields.get(name).map(String::as_str).filter(|value| !value.is_empty())
 }
 
+/// A call that failed behind another that was sent: whatever became of it, something may have been done.
+pub(crate) fn behind_a_call(error: CallError) -> CallError {
+    match error {
+        CallError::NotSent(text) | CallError::MaybeDone(text) => CallError::MaybeDone(text),
+    }
+}
+
 impl Unionpay {
-    /// The fields that every message has.
-    pub(crate) fn message(&self, kind: Kind<'_>, order: OrderKey<'_>) -> Fields {
+    /// The fields that every message has, at this time.
+    pub(crate) fn head(&self, kind: Kind<'_>, at: Time) -> Fields {
         let mut fields = Fields::new();
         for (name, value) in [
             ("version", "5.1.0"),
@@ -82,53 +89,82 @@ impl Unionpay {
             ("txnSubType", kind.txn_sub_type),
             ("bizType", kind.biz_type),
             ("merId", &self.account.mer_id),
-            ("orderId", order.order_id),
         ] {
             fields.insert(name.to_owned(), value.to_owned());
         }
-        fields.insert("txnTime".to_owned(), order.at.stamp());
+        fields.insert("txnTime".to_owned(), at.stamp());
         for (name, value) in &self.account.access {
             fields.insert((*name).to_owned(), value.clone());
         }
         fields
     }
 
-    /// Signs a message, sends it once, and believes the answer only if it is UnionPay's and about this message.
+    /// The fields that every message about an order has.
+    pub(crate) fn message(&self, kind: Kind<'_>, order: OrderKey<'_>) -> Fields {
+        let mut fields = self.head(kind, order.at);
+        fields.insert("orderId".to_owned(), order.order_id.to_owned());
+        fields
+    }
+
+    /// Asks the gateway: signs a message, sends it once, and believes the answer only if it is UnionPay's and about this
+    /// message.
     ///
     /// # Errors
     /// [`CallError`] for everything else, judged by `outbound` where it concerns the wire.
     pub(crate) async fn ask(&self, path: &str, fields: Fields, timeout: Duration) -> Result<Answer, CallError> {
         let url = format!("{}{path}", self.account.base_url);
-        self.ask_at(&url, fields, timeout).await
+        self.post(&self.outbound, url, fields, timeout).await
     }
 
-    /// The same at an address of its own: files have another host.
+    /// As [`Unionpay::ask`], to any address.
     ///
     /// # Errors
-    /// As [`Unionpay::ask`].
-    pub(crate) async fn ask_at(&self, url: &str, mut fields: Fields, timeout: Duration) -> Result<Answer, CallError> {
-        self.account
-            .signing
-            .sign(&mut fields)
-            .map_err(|error| CallError::MaybeDone(error.to_string()))?;
-        let request = Request::post(url, CONTENT_TYPE, form::write(&fields), timeout);
-        let answer = self.outbound.send(request).await?;
+    /// As there.
+    pub(crate) async fn post(
+        &self,
+        outbound: &Outbound,
+        url: String,
+        mut fields: Fields,
+        timeout: Duration,
+    ) -> Result<Answer, CallError> {
+        let body = self.write(&mut fields)?;
+        let answer = outbound.send(Request::post(url, CONTENT_TYPE, body, timeout)).await?;
         if answer.status != StatusCode::OK {
             return Err(CallError::MaybeDone(format!(
                 "the gateway answers HTTP {}",
                 answer.status
             )));
         }
-        let answer = form::read_answer(&answer.body).map_err(|error| CallError::MaybeDone(error.to_string()))?;
+        self.believe(&fields, &answer.body)
+    }
+
+    /// Signs a message and writes its body.
+    ///
+    /// # Errors
+    /// [`CallError`] when the key refuses.
+    pub(crate) fn write(&self, fields: &mut Fields) -> Result<String, CallError> {
+        self.account
+            .signing
+            .sign(fields)
+            .map_err(|error| CallError::MaybeDone(error.to_string()))?;
+        Ok(form::write(fields))
+    }
+
+    /// Reads the answer to a message that was sent.
+    ///
+    /// # Errors
+    /// [`CallError::MaybeDone`] when it is unreadable, not UnionPay's, or about another message.
+    pub(crate) fn believe(&self, sent: &Fields, body: &[u8]) -> Result<Answer, CallError> {
+        let answer = form::read_answer(body).map_err(|error| CallError::MaybeDone(error.to_string()))?;
         self.account
             .signing
             .judge(&answer, self.setting.clock.now())
             .map_err(|error| {
-                let order = get(&fields, "orderId").unwrap_or_default();
+                let order = get(sent, "orderId").unwrap_or_default();
                 tracing::warn!(order, %error, "an answer about {order} is not believed: {error}");
                 CallError::MaybeDone(format!("the answer is not believed: {error}"))
             })?;
-        match strange(&fields, &answer) {
+        match strange(sent, &answer) {
             None => Ok(Answer(answer)),
             Some(name) => Err(CallError::MaybeDone(format!(
                 "the answer is about another {name} or none"
@@ -142,7 +178,7 @@ impl Unionpay {
 /// it found.
 fn strange(sent: &Fields, answer: &Fields) -> Option<&'static str> {
     let must = ["merId", "orderId", "txnTime", "txnType"];
-    let may = ["txnAmt", "origQryId"];
+    let may = ["txnAmt", "origQryId", "qrNo", "settleDate", "fileType", "certType"];
     let query = get(sent, "txnType") == Some("00");
     let differs = |name: &&str| get(sent, name).is_some_and(|value| get(answer, name) != Some(value));
     if get(answer, "respCode").is_none() {

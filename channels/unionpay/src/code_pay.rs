@@ -1,79 +1,56 @@
-//! A payment by UnionPay's own payment code (C2B, 62 and 19 digits).
+//! Being paid by UnionPay's own payment code (C2B): a consume by the number that the user's App shows.
 //!
-//! UnionPay reference, 4.1. The gateway may answer at once or take its time; while the user types his password the order
-//! is queried like any other. A repeat under the same number and time is a duplicate (12), never a second debit.
+//! UnionPay reference, 4.1. While the user types his password the order is pending; it is asked about, undone and refunded
+//! like any other, in the words of its product.
 
-use metropay_core::channel::{Called, CodePayQuestion, Hint, Outcome, Paid, Refusal};
-use metropay_core::money::Fen;
+use async_trait::async_trait;
+use metropay_core::channel::{Called, CodePay, CodePayQuestion, Hint, Outcome, Paid, Product, Refusal};
 
 use crate::Unionpay;
-use crate::call::{BACK, OrderKey};
+use crate::call::BACK;
 use crate::codes::{Verdict, verdict};
-use crate::config::plain;
-use crate::consume::AMOUNT_MAX;
-use crate::query::{Move, Order, Words};
+use crate::consume::{order, unfit, unfit_refusal};
 
-impl Unionpay {
-    pub(crate) async fn consume_code(&self, question: &CodePayQuestion) -> Called<Paid> {
-        if let Some(reason) = unfit(question) {
-            return Ok(Outcome::Refused(Refusal {
-                code: "UNFIT".to_owned(),
-                text: reason.to_owned(),
-                hint: Hint::Setup,
-            }));
-        }
-        let order = Order {
-            key: OrderKey {
-                order_id: question.no.as_str(),
-                at: question.at,
-            },
-            moves: Move::Consume,
-            amount: question.amount,
-            words: Words::CODE,
+#[async_trait]
+impl CodePay for Unionpay {
+    async fn pay_by_code(&self, question: &CodePayQuestion) -> Called<Paid> {
+        let order = order(&question.no, question.at, question.amount, Product::PaymentCode);
+        let Some(terminal) = &self.account.terminal else {
+            let reason = "the account takes no payment codes";
+            return Ok(Outcome::Refused(unfit_refusal(reason, Hint::Setup)));
         };
-        let mut fields = self.message(order.words.consume(), order.key);
-        for (name, value) in [
-            ("channelType", order.words.channel_type.to_owned()),
-            ("txnAmt", question.amount.to_string()),
-            ("currencyCode", "156".to_owned()),
-            ("backUrl", self.setting.notify_url.clone()),
-            ("qrNo", question.code.expose().to_owned()),
-            ("termId", self.account.term_id.clone()),
-        ] {
-            fields.insert(name.to_owned(), value);
+        if let Some(reason) = unfit(order) {
+            return Ok(Outcome::Refused(unfit_refusal(reason, Hint::Setup)));
         }
-        if let Some(info) = &self.account.term_info {
+        let code = question.code.expose();
+        if !(code.len() == 19 && code.starts_with("62") && code.bytes().all(|byte| byte.is_ascii_digit())) {
+            let reason = "a payment code has 19 digits and begins with 62";
+            return Ok(Outcome::Refused(unfit_refusal(reason, Hint::User)));
+        }
+        let mut fields = self.consumption(order, &question.store);
+        fields.insert("qrNo".to_owned(), code.to_owned());
+        fields.insert("termId".to_owned(), terminal.term_id.clone());
+        if let Some(info) = &terminal.term_info {
             fields.insert("termInfo".to_owned(), info.clone());
         }
         let answer = self.ask(BACK, fields, self.account.patience.consume).await?;
         match verdict(answer.code(), answer.text()) {
             Verdict::Accepted | Verdict::Unknown => Ok(Outcome::Pending),
             Verdict::Unlisted => Err(answer.useless()),
-            Verdict::Refused(why) if why.hint == Hint::Setup => self.confirm(order, why).await,
-            Verdict::Refused(why) => Ok(Outcome::Refused(of_a_code(why))),
+            // By a repeat's time its code may be spent or over, and be refused for that, though the first sending was paid:
+            // no refusal is believed before the order itself was asked for.
+            Verdict::Refused(why) => self.confirm(order, without_contract(why)).await,
         }
     }
 }
 
-/// There is no contract beneath a payment code: what reads as "gone" is about the card or the code.
-fn of_a_code(why: Refusal) -> Refusal {
-    let hint = match why.hint {
-        Hint::ContractGone => Hint::User,
-        other => other,
-    };
-    Refusal { hint, ..why }
-}
-
-/// Why a question cannot be asked at all: nothing was sent, and nothing ever can be.
-fn unfit(question: &CodePayQuestion) -> Option<&'static str> {
-    let code = question.code.expose();
-    if question.amount == Fen::ZERO || question.amount.get() > AMOUNT_MAX {
-        Some("the amount must lie between 1 fen and twelve digits")
-    } else if code.len() != 19 || !code.starts_with("62") || !code.bytes().all(|byte| byte.is_ascii_digit()) {
-        Some("a payment code of UnionPay has 19 digits and begins with 62")
-    } else if !plain(question.no.as_str(), 8..=32) {
-        Some("the number must be 8 to 32 letters or digits")
-    } else {
-        None
+/// Behind a code there is no contract that could be gone: what speaks of the card's binding is the user's to mend.
+fn without_contract(why: Refusal) -> Refusal {
+    Refusal {
+        hint: match why.hint {
+            Hint::ContractGone => Hint::User,
+            hint => hint,
+        },
+        ..why
     }
 }

@@ -1,20 +1,10 @@
-//! An account's configuration, as the console asks for it and as it is checked.
+//! An account's configuration, as the console asks for it; `account` checks it.
 //!
-//! UnionPay reference, 1.4, 3.2 and 10.
+//! UnionPay reference, 1.4, 3.2, 4.1, 6.1 and 10.
 
-use std::time::Duration;
-
-use chrono::NaiveTime;
-use metropay_core::channel::ConfigError;
-use metropay_core::limit::SEND_LEASE;
 use metropay_core::secret::{Secret, optional};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use url::Url;
-
-use crate::certificate::Trust;
-use crate::form::read_domain;
-use crate::sign::Signing;
 
 /// 银联商户参数。
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -55,7 +45,7 @@ pub struct UnionpayConfig {
     #[serde(default)]
     #[schemars(
         title = "签名方式",
-        description = "01:RSA 证书(默认);11:银联分配的对称密钥(SHA-256)。"
+        description = "01:RSA 证书(默认);11:银联分配的对称密钥(SHA-256);12:银联分配的对称密钥(SM3)。"
     )]
     pub sign_method: SignMethod,
 
@@ -82,9 +72,17 @@ pub struct UnionpayConfig {
     #[schemars(title = "银联中级证书", description = "签名方式 01 时必填。PEM 文本,可依次放多张。")]
     pub middle_certs_pem: String,
 
-    /// Shared secret of signing method 11.
+    /// UnionPay's certificate for sensitive data, PEM. Without it, or once it has expired, it is fetched.
+    #[serde(default)]
+    #[schemars(
+        title = "敏感信息加密证书",
+        description = "可不填,用到时自动向银联获取并按上面的证书链校验。PEM 文本。"
+    )]
+    pub encrypt_cert_pem: String,
+
+    /// Shared secret of signing methods 11 and 12.
     #[serde(default, deserialize_with = "optional")]
-    #[schemars(title = "对称密钥", description = "签名方式 11 时必填,即银联分配的 secureKey。")]
+    #[schemars(title = "对称密钥", description = "签名方式 11、12 时必填,即银联分配的 secureKey。")]
     pub secure_key: Option<Secret>,
 
     /// Whether gateway certificates must bear UnionPay's name. Off only in UnionPay's test environment.
@@ -104,36 +102,55 @@ pub struct UnionpayConfig {
     #[schemars(title = "网关地址", description = "生产环境为 https://gateway.95516.com。")]
     pub base_url: String,
 
-    /// Where reconciliation files are fetched, a whole address.
-    #[serde(default = "file_url")]
-    #[schemars(title = "对账文件地址", description = "默认 https://filedownload.95516.com/。")]
-    pub file_url: String,
-
-    /// Whether UnionPay's own payment codes are taken.
+    /// Where reconciliation files are fetched, without the last slash.
     #[serde(default)]
     #[schemars(
-        title = "收付款码",
-        description = "收银台扫到云闪付付款码时由银联扣款。须开通付款码(C2B)业务,并填写终端号。"
+        title = "对账文件地址",
+        description = "可不填:银联生产与测试环境各用其文件下载地址,其他网关地址之后接 /filedownload。"
     )]
-    pub payment_code: bool,
+    pub file_url: Option<String>,
 
-    /// The terminal's number, for payment codes.
-    #[serde(default)]
-    #[schemars(title = "终端号", description = "收付款码时必填,8 位字母或数字(termId)。")]
-    pub term_id: String,
-
-    /// Further data of the terminal, for payment codes, in braces as the wire has it.
-    #[serde(default)]
-    #[schemars(title = "终端信息", description = "可不填,形如 {k=v&k=v}(termInfo)。")]
-    pub term_info: Option<String>,
-
-    /// `bizType` of undo and refund.
+    /// `bizType` of undo and refund of token payments.
     #[serde(default = "biz_type_back")]
     #[schemars(
         title = "撤销与退货的业务类型",
         description = "默认 000301;银联另有要求时改为 000902。"
     )]
     pub biz_type_back: String,
+
+    /// Whether tills may scan UnionPay's own payment codes.
+    #[serde(default)]
+    #[schemars(
+        title = "受理银联付款码",
+        description = "商户已开通银联二维码被扫(C2B)时打开,并填写终端号。"
+    )]
+    pub payment_code: bool,
+
+    /// Terminal number of payments by code, eight letters or digits.
+    #[serde(default)]
+    #[schemars(title = "终端号", description = "受理付款码时必填,8 位字母或数字(termId)。")]
+    pub term_id: Option<String>,
+
+    /// Terminal information of payments by code: `name=value` pairs joined by `&`, without braces.
+    #[serde(default)]
+    #[schemars(
+        title = "终端信息",
+        description = "受理付款码时按收单机构要求填写(termInfo),形如 名=值&名=值,不带花括号。"
+    )]
+    pub term_info: Option<String>,
+
+    /// `bizType` of undo and refund of payments by code.
+    #[serde(default = "biz_type_code_back")]
+    #[schemars(title = "付款码交易撤销与退货的业务类型", description = "默认 000000。")]
+    pub biz_type_code_back: String,
+
+    /// Whether a reconciliation file must agree with the summary that comes with it.
+    #[serde(default = "yes")]
+    #[schemars(
+        title = "核对文件汇总",
+        description = "对账文件附有汇总文件时,明细合计须与之相符。仅在银联改变汇总文件格式时暂时关闭。"
+    )]
+    pub check_bill_totals: bool,
 
     /// When UnionPay's clearing day ends, China time, `HH:MM`.
     #[serde(default = "clearing_cut")]
@@ -158,9 +175,9 @@ pub struct UnionpayConfig {
     #[schemars(title = "查询超时", description = "毫秒,默认 5000。")]
     pub query_timeout_ms: u32,
 
-    /// How long fetching a file may take, in milliseconds.
+    /// How long the fetching of a reconciliation file may take, in milliseconds.
     #[serde(default = "file_timeout_ms")]
-    #[schemars(title = "对账文件超时", description = "毫秒,默认 30000。")]
+    #[schemars(title = "对账文件超时", description = "毫秒,默认 60000。")]
     pub file_timeout_ms: u32,
 }
 
@@ -174,6 +191,9 @@ pub enum SignMethod {
     /// SHA-256 with a shared secret.
     #[serde(rename = "11")]
     Keyed,
+    /// SM3 with a shared secret.
+    #[serde(rename = "12")]
+    KeyedSm3,
 }
 
 fn access_type() -> String {
@@ -188,16 +208,12 @@ fn base_url() -> String {
     "https://gateway.95516.com".to_owned()
 }
 
-fn file_url() -> String {
-    "https://filedownload.95516.com/".to_owned()
-}
-
-fn file_timeout_ms() -> u32 {
-    30_000
-}
-
 fn biz_type_back() -> String {
     "000301".to_owned()
+}
+
+fn biz_type_code_back() -> String {
+    "000000".to_owned()
 }
 
 fn clearing_cut() -> String {
@@ -216,185 +232,6 @@ fn query_timeout_ms() -> u32 {
     5_000
 }
 
-/// How long each kind of call may take.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Patience {
-    pub(crate) consume: Duration,
-    pub(crate) back: Duration,
-    pub(crate) query: Duration,
-    pub(crate) file: Duration,
-}
-
-/// The configuration, checked and parsed.
-#[derive(Debug)]
-pub(crate) struct Account {
-    pub(crate) mer_id: String,
-    pub(crate) tr_id: String,
-    /// `accessType` and, where it is 2, the second-level merchant: fields of every message.
-    pub(crate) access: Vec<(&'static str, String)>,
-    pub(crate) signing: Signing,
-    pub(crate) base_url: String,
-    pub(crate) file_url: String,
-    pub(crate) payment_code: bool,
-    pub(crate) term_id: String,
-    pub(crate) term_info: Option<String>,
-    pub(crate) biz_type_back: String,
-    pub(crate) clearing_cut: NaiveTime,
-    pub(crate) patience: Patience,
-}
-
-impl UnionpayConfig {
-    /// Checks every field and parses the keys.
-    ///
-    /// # Errors
-    /// [`ConfigError`] naming the first field that is wrong; secrets are never quoted.
-    pub(crate) fn check(self) -> Result<Account, ConfigError> {
-        ensure(plain(&self.mer_id, 15..=15), "mer_id", "must be 15 letters or digits")?;
-        ensure(plain(&self.tr_id, 1..=32), "tr_id", "must be letters or digits")?;
-        ensure(
-            self.biz_type_back.len() == 6 && self.biz_type_back.bytes().all(|byte| byte.is_ascii_digit()),
-            "biz_type_back",
-            "must be six digits",
-        )?;
-        let clearing_cut = NaiveTime::parse_from_str(&self.clearing_cut, "%H:%M")
-            .map_err(|_| wrong("clearing_cut", "must be a time such as 23:00"))?;
-        Ok(Account {
-            access: self.access()?,
-            signing: self.signing()?,
-            base_url: address("base_url", &self.base_url)?
-                .as_str()
-                .trim_end_matches('/')
-                .to_owned(),
-            patience: Patience {
-                // The engine lets no one else send a payment within its lease: a call must have ended by then.
-                consume: wait("consume_timeout_ms", self.consume_timeout_ms, SEND_LEASE)?,
-                back: wait("back_timeout_ms", self.back_timeout_ms, Duration::from_secs(60))?,
-                query: wait("query_timeout_ms", self.query_timeout_ms, Duration::from_secs(60))?,
-                file: wait("file_timeout_ms", self.file_timeout_ms, Duration::from_secs(300))?,
-            },
-            file_url: address("file_url", &self.file_url)?.into(),
-            payment_code: self.payment_code,
-            term_info: self.term_info()?,
-            term_id: self.term_id,
-            clearing_cut,
-            mer_id: self.mer_id,
-            tr_id: self.tr_id,
-            biz_type_back: self.biz_type_back,
-        })
-    }
-
-    fn access(&self) -> Result<Vec<(&'static str, String)>, ConfigError> {
-        let mut access = vec![("accessType", self.access_type.clone())];
-        let sub = [
-            ("sub_mer_id", "subMerId", &self.sub_mer_id, 5..=15),
-            ("sub_mer_name", "subMerName", &self.sub_mer_name, 1..=40),
-            ("sub_mer_abbr", "subMerAbbr", &self.sub_mer_abbr, 1..=16),
-        ];
-        match self.access_type.as_str() {
-            "0" => {}
-            "2" => {
-                for (field, name, value, lengths) in sub {
-                    let value = value
-                        .clone()
-                        .filter(|value| lengths.contains(&value.len()) && quiet(value));
-                    let value = value.ok_or_else(|| {
-                        wrong(
-                            field,
-                            "must be given for access type 2, within its length and without & = { } [ ] \" '",
-                        )
-                    })?;
-                    access.push((name, value));
-                }
-            }
-            _ => return Err(wrong("access_type", "must be 0 or 2")),
-        }
-        Ok(access)
-    }
-
-    fn signing(&self) -> Result<Signing, ConfigError> {
-        match self.sign_method {
-            SignMethod::Rsa => {
-                ensure(!self.sign_cert_pem.trim().is_empty(), "sign_cert_pem", "is missing")?;
-                let key = self
-                    .sign_key_pem
-                    .as_ref()
-                    .ok_or_else(|| wrong("sign_key_pem", "is missing"))?;
-                let trust = Trust::new(&self.root_certs_pem, &self.middle_certs_pem, self.check_cn)?;
-                Signing::rsa(&self.sign_cert_pem, key, trust)
-            }
-            SignMethod::Keyed => {
-                let key = self
-                    .secure_key
-                    .as_ref()
-                    .ok_or_else(|| wrong("secure_key", "is missing"))?;
-                Ok(Signing::keyed(key))
-            }
-        }
-    }
-
-    /// What payment codes need beside the digits (UnionPay reference, 4.1).
-    fn term_info(&self) -> Result<Option<String>, ConfigError> {
-        if self.payment_code {
-            ensure(
-                plain(&self.term_id, 8..=8),
-                "term_id",
-                "must be 8 letters or digits for payment codes",
-            )?;
-        }
-        let info = self.term_info.clone().filter(|info| !info.is_empty());
-        if let Some(info) = &info {
-            ensure(
-                read_domain(info).is_some(),
-                "term_info",
-                "must be pairs in braces: {k=v&k=v}",
-            )?;
-        }
-        Ok(info)
-    }
-}
-
-fn address(field: &str, text: &str) -> Result<Url, ConfigError> {
-    let url = Url::parse(text).map_err(|_| wrong(field, "is no address"))?;
-    let bare = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
-    ensure(
-        matches!(url.scheme(), "https" | "http") && url.has_host() && bare,
-        field,
-        "must be an http(s) address without user, query and fragment",
-    )?;
-    Ok(url)
-}
-
-/// Letters and digits only, so many of them.
-pub(crate) fn plain(text: &str, lengths: std::ops::RangeInclusive<usize>) -> bool {
-    lengths.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
-}
-
-/// Without the letters that the grammar of messages uses itself (UnionPay reference, 10).
-fn quiet(text: &str) -> bool {
-    !text
-        .chars()
-        .any(|letter| letter.is_control() || "&={}[]\"'".contains(letter))
-}
-
-fn wait(field: &str, ms: u32, below: Duration) -> Result<Duration, ConfigError> {
-    let wait = Duration::from_millis(u64::from(ms));
-    if wait >= Duration::from_millis(100) && wait < below {
-        Ok(wait)
-    } else {
-        Err(ConfigError {
-            field: field.to_owned(),
-            reason: format!("must lie between 100 and {} ms", below.as_millis()),
-        })
-    }
-}
-
-fn ensure(fine: bool, field: &str, reason: &str) -> Result<(), ConfigError> {
-    if fine { Ok(()) } else { Err(wrong(field, reason)) }
-}
-
-fn wrong(field: &str, reason: &str) -> ConfigError {
-    ConfigError {
-        field: field.to_owned(),
-        reason: reason.to_owned(),
-    }
+fn file_timeout_ms() -> u32 {
+    60_000
 }

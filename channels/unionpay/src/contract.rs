@@ -1,24 +1,25 @@
-//! Contracts: the opening page, the open query, and the deletion of a token.
+//! Contracts: the opening page and the open query. What happens to a token later stands in `token`.
 //!
-//! UnionPay reference, 3.2.1, 3.2.2 and 3.2.6.
+//! UnionPay reference, 3.2.1 and 3.2.2.
 
 use metropay_core::channel::{
     CallError, Called, ContractRef, ContractStanding, EndedBy, Hint, Outcome, SignPage, SignQuestion, SignedContract,
 };
 use metropay_core::clock::Time;
-use metropay_core::limit::SIGN_WINDOW;
 
 use crate::Unionpay;
+use crate::account::plain;
 use crate::call::{Answer, BACK, FRONT, Kind, OrderKey, get};
-use crate::codes::{Class, Verdict, find, refusal, verdict};
-use crate::config::plain;
+use crate::cardholder::Cardholder;
+use crate::codes::{Class, find, refusal};
+use crate::consume::unfit_refusal;
 use crate::form::{Fields, read_domain};
 
-const TOKEN_BIZ: &str = "000902";
+pub(crate) const TOKEN_BIZ: &str = "000902";
 /// The token has expired.
-const EXPIRED: &str = "80";
-/// There is no such binding (any more).
-const NOT_BOUND: &str = "40";
+pub(crate) const EXPIRED: &str = "80";
+/// Addresses in messages are no longer (UnionPay reference, 1.4).
+pub(crate) const URL_MAX: usize = 256;
 
 /// What a signed contract's message lacks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -37,8 +38,25 @@ fn key(contract: &ContractRef) -> OrderKey<'_> {
 }
 
 impl Unionpay {
-    /// The form that opens a token on UnionPay's own page. No call is made.
-    pub(crate) fn opening(&self, question: &SignQuestion) -> Called<SignPage> {
+    /// As [`Channel::sign_contract`](metropay_core::channel::Channel::sign_contract), with what is known of the cardholder
+    /// filled into UnionPay's page.
+    ///
+    /// # Errors
+    /// [`CallError`] when the encryption certificate had to be fetched and was not handed out; asking again is safe.
+    pub async fn sign_contract_of(&self, question: &SignQuestion, holder: &Cardholder) -> Called<SignPage> {
+        let mut told = Fields::new();
+        match holder.put(&mut told, &*self.sealing().await?) {
+            Ok(()) => self.opening(question, told),
+            Err(error) => Ok(Outcome::Refused(unfit_refusal(&error.to_string(), Hint::Setup))),
+        }
+    }
+
+    /// The form that opens a token on UnionPay's own page; `told` is filled in there. No call is made.
+    pub(crate) fn opening(&self, question: &SignQuestion, told: Fields) -> Called<SignPage> {
+        if question.return_url.len() > URL_MAX || question.return_url.chars().any(char::is_control) {
+            let reason = "the address to return to has more than 256 letters or invisible ones";
+            return Ok(Outcome::Refused(unfit_refusal(reason, Hint::Setup)));
+        }
         let kind = Kind {
             txn_type: "79",
             txn_sub_type: "00",
@@ -53,10 +71,8 @@ impl Unionpay {
         ] {
             fields.insert(name.to_owned(), value);
         }
-        self.account
-            .signing
-            .sign(&mut fields)
-            .map_err(|error| CallError::MaybeDone(error.to_string()))?;
+        fields.extend(told);
+        self.write(&mut fields)?;
         Ok(Outcome::Done(SignPage::Form {
             action: format!("{}{FRONT}", self.account.base_url),
             fields: fields.into_iter().collect(),
@@ -120,47 +136,6 @@ impl Unionpay {
             Some(format!("尾号{tail}"))
         };
         card(number).or_else(|| card(self.account.signing.decrypt(number)?.expose()))
-    }
-
-    pub(crate) async fn delete(&self, contract: &ContractRef) -> Called<()> {
-        let token = match &contract.handle {
-            Some(token) => token.clone(),
-            None => match self.contract_standing(contract).await? {
-                ContractStanding::Active(signed) => signed.handle,
-                ContractStanding::Ended { .. } => return Ok(Outcome::Done(())),
-                // The page may still be open before the user; afterwards nothing stands at UnionPay that could be ended.
-                _ if self.setting.clock.now().since(contract.asked_at) < SIGN_WINDOW => return Ok(Outcome::Pending),
-                _ => return Ok(Outcome::Done(())),
-            },
-        };
-        let now = self.setting.clock.now();
-        // The deletion is an order of its own: fresh values are the safe reading of 3.2.6, and a repeat meets 40.
-        let order_id = format!("D{}{}", now.stamp(), self.setting.random.digits(12));
-        let kind = Kind {
-            txn_type: "74",
-            txn_sub_type: "01",
-            biz_type: TOKEN_BIZ,
-        };
-        let mut fields = self.message(
-            kind,
-            OrderKey {
-                order_id: &order_id,
-                at: now,
-            },
-        );
-        fields.insert("channelType".to_owned(), "07".to_owned());
-        fields.insert(
-            "tokenPayData".to_owned(),
-            format!("{{trId={}&token={token}}}", self.account.tr_id),
-        );
-        let answer = self.ask(BACK, fields, self.account.patience.back).await?;
-        match verdict(answer.code(), answer.text()) {
-            Verdict::Accepted => Ok(Outcome::Done(())),
-            Verdict::Refused(why) if [NOT_BOUND, EXPIRED].contains(&why.code.as_str()) => Ok(Outcome::Done(())),
-            Verdict::Refused(why) => Ok(Outcome::Refused(why)),
-            Verdict::Unknown => Ok(Outcome::Pending),
-            Verdict::Unlisted => Err(answer.useless()),
-        }
     }
 }
 

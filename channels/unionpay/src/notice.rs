@@ -9,9 +9,9 @@ use metropay_core::clock::Time;
 use metropay_core::id::{ContractNo, PayNo, RefundNo};
 
 use crate::Unionpay;
+use crate::account::plain;
 use crate::call::get;
 use crate::codes::{Progress, progress, refusal};
-use crate::config::plain;
 use crate::contract::NoToken;
 use crate::form::{Fields, read_form};
 use crate::query::Moved;

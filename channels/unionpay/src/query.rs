@@ -2,17 +2,16 @@
 //!
 //! UnionPay reference, 5.2.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use chrono::Datelike;
 use metropay_core::channel::{CallError, Paid, PaymentRef, Product, Refusal, Standing};
 use metropay_core::clock::Time;
 use metropay_core::money::Fen;
 
 use crate::Unionpay;
-use crate::call::{Kind, OrderKey, QUERY, get};
+use crate::call::{Answer, Kind, OrderKey, QUERY, get};
 use crate::codes::{Progress, progress, refusal};
-use crate::form::{Fields, read_domain};
+use crate::coupon::coupon;
+use crate::form::Fields;
 
 /// What an order moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,57 +35,13 @@ impl Move {
     }
 }
 
-/// The words of a product: what its messages say of themselves (UnionPay reference, 3.2.7 and 4.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Words {
-    /// `txnSubType` of a consume.
-    pub(crate) sub_type: &'static str,
-    /// `bizType` of a consume.
-    pub(crate) biz_type: &'static str,
-    /// `channelType` of every message about money.
-    pub(crate) channel_type: &'static str,
-}
-
-impl Words {
-    /// Of tokens.
-    pub(crate) const TOKEN: Self = Self {
-        sub_type: "01",
-        biz_type: "000902",
-        channel_type: "07",
-    };
-    /// Of payment codes.
-    pub(crate) const CODE: Self = Self {
-        sub_type: "06",
-        biz_type: "000000",
-        channel_type: "08",
-    };
-
-    /// Of the product by which a payment was made.
-    pub(crate) fn of(product: Product) -> Self {
-        match product {
-            Product::Mandate => Self::TOKEN,
-            Product::PaymentCode => Self::CODE,
-        }
-    }
-
-    /// The kind of a consume.
-    pub(crate) fn consume(self) -> Kind<'static> {
-        Kind {
-            txn_type: "01",
-            txn_sub_type: self.sub_type,
-            biz_type: self.biz_type,
-        }
-    }
-}
-
 /// An order as we know it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Order<'a> {
     pub(crate) key: OrderKey<'a>,
     pub(crate) moves: Move,
     pub(crate) amount: Fen,
-    /// By which product the payment was made.
-    pub(crate) words: Words,
+    pub(crate) product: Product,
 }
 
 impl<'a> Order<'a> {
@@ -99,7 +54,7 @@ impl<'a> Order<'a> {
             },
             moves: Move::Consume,
             amount: payment.amount,
-            words: Words::of(payment.product),
+            product: payment.product,
         }
     }
 }
@@ -125,6 +80,14 @@ impl From<Moved> for Paid {
     }
 }
 
+/// What became of a query.
+pub(crate) enum Looked {
+    /// The gateway looked.
+    Order(Found),
+    /// It did not: nothing is known of the order.
+    Declined(Answer),
+}
+
 /// What a query found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Found {
@@ -146,6 +109,17 @@ impl Unionpay {
     /// # Errors
     /// [`CallError`] without a believed and usable answer; then nothing is known.
     pub(crate) async fn find(&self, order: Order<'_>) -> Result<Found, CallError> {
+        match self.look(order).await? {
+            Looked::Order(found) => Ok(found),
+            Looked::Declined(answer) => Err(answer.useless()),
+        }
+    }
+
+    /// Asks about an order, and tells apart whether the gateway looked for it at all.
+    ///
+    /// # Errors
+    /// As [`Unionpay::find`].
+    pub(crate) async fn look(&self, order: Order<'_>) -> Result<Looked, CallError> {
         let kind = Kind {
             txn_type: "00",
             txn_sub_type: "00",
@@ -155,9 +129,9 @@ impl Unionpay {
         let answer = self.ask(QUERY, fields, self.account.patience.query).await?;
         match answer.code() {
             "00" => {}
-            "34" => return Ok(Found::Absent),
+            "34" => return Ok(Looked::Order(Found::Absent)),
             // 03, 04, 05, 06, 37: ask again. Others: the question itself is refused. Nothing is known either way.
-            _ => return Err(answer.useless()),
+            _ => return Ok(Looked::Declined(answer)),
         }
         let fields = answer.fields();
         if let Some(name) = strange(fields, order) {
@@ -165,15 +139,15 @@ impl Unionpay {
         }
         let letters = get(fields, "origRespCode").ok_or_else(|| answer.useless())?;
         let why = refusal(letters, get(fields, "origRespMsg").unwrap_or_default());
-        match progress(letters) {
+        Ok(Looked::Order(match progress(letters) {
             Progress::Done => match Moved::read(fields, order.key.at) {
-                Ok(moved) => Ok(Found::Done(moved)),
-                Err(lack) => Err(CallError::MaybeDone(lack.to_string())),
+                Ok(moved) => Found::Done(moved),
+                Err(lack) => return Err(CallError::MaybeDone(lack.to_string())),
             },
-            Progress::Running => Ok(Found::Running),
-            Progress::Failed => Ok(Found::Failed(why)),
-            Progress::Unclear => Ok(Found::Unclear(why)),
-        }
+            Progress::Running => Found::Running,
+            Progress::Failed => Found::Failed(why),
+            Progress::Unclear => Found::Unclear(why),
+        }))
     }
 
     pub(crate) async fn standing(&self, payment: &PaymentRef) -> Result<Standing, CallError> {
@@ -224,7 +198,7 @@ impl Moved {
             None if !consume => {}
             _ => return Err(Lack::Currency),
         }
-        let coupon = get(fields, "reserved").and_then(discount).unwrap_or(Fen::ZERO);
+        let coupon = coupon(fields);
         if coupon > amount {
             return Err(Lack::Discount);
         }
@@ -239,18 +213,11 @@ impl Moved {
 }
 
 /// An amount as the wire writes it: digits only.
-fn fen(text: &str) -> Option<Fen> {
+pub(crate) fn fen(text: &str) -> Option<Fen> {
     let digits = text.len() <= 12 && text.bytes().all(|byte| byte.is_ascii_digit());
     digits
         .then(|| text.parse().ok().and_then(|fen| Fen::new(fen).ok()))
         .flatten()
-}
-
-/// The discount in `reserved`: Base64 of `{discountAmt=100}` (UnionPay reference, 7).
-fn discount(reserved: &str) -> Option<Fen> {
-    let plain = BASE64.decode(reserved).ok()?;
-    let domain = read_domain(std::str::from_utf8(&plain).ok()?)?;
-    fen(domain.get("discountAmt")?)
 }
 
 /// A moment written `MMDDhhmmss`, in the year in which it lies nearest to `about`.
@@ -294,14 +261,6 @@ mod tests {
         assert_eq!(fen("000000001280"), Fen::new(1280).ok());
         for bad in ["", "+1", "-1", "1.0", " 1", "1e3", "1234567890123"] {
             assert_eq!(fen(bad), None, "{bad}");
-        }
-    }
-
-    #[test]
-    fn a_discount_is_read_from_base64_of_a_domain() {
-        assert_eq!(discount("e2Rpc2NvdW50QW10PTEwMH0="), Fen::new(100).ok());
-        for none in ["", "{discountAmt=100}", "e30=", "!!!"] {
-            assert_eq!(discount(none), None, "{none}");
         }
     }
 }

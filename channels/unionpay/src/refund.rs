@@ -2,12 +2,13 @@
 //!
 //! UnionPay reference, 5.1 to 5.3.
 
-use metropay_core::channel::{CallError, Called, Hint, Outcome, RefundQuestion, RefundStanding, Refunded, Refusal};
+use metropay_core::channel::{CallError, Called, Hint, Outcome, RefundQuestion, RefundStanding, Refunded};
 
 use crate::Unionpay;
-use crate::call::{BACK, Kind, OrderKey};
+use crate::call::{BACK, Kind, OrderKey, behind_a_call};
 use crate::codes::{Verdict, verdict};
-use crate::query::{Found, Move, Moved, Order, Words};
+use crate::consume::{unfit, unfit_refusal};
+use crate::query::{Found, Move, Moved, Order};
 
 impl<'a> Order<'a> {
     /// The order of a refund.
@@ -19,7 +20,7 @@ impl<'a> Order<'a> {
             },
             moves: Move::Refund,
             amount: question.amount,
-            words: Words::of(question.payment.product),
+            product: question.payment.product,
         }
     }
 }
@@ -38,12 +39,8 @@ impl From<Moved> for Refunded {
 
 impl Unionpay {
     pub(crate) async fn give(&self, question: &RefundQuestion) -> Called<Refunded> {
-        if question.amount.is_zero() {
-            return Ok(Outcome::Refused(Refusal {
-                code: "UNFIT".to_owned(),
-                text: "the amount must not be nothing".to_owned(),
-                hint: Hint::Setup,
-            }));
+        if let Some(reason) = unfit(Order::back(question)) {
+            return Ok(Outcome::Refused(unfit_refusal(reason, Hint::Setup)));
         }
         let original = match &question.payment.channel_no {
             Some(channel_no) => channel_no.clone(),
@@ -83,17 +80,15 @@ impl Unionpay {
         original: &str,
         echo: Option<&str>,
     ) -> Result<Verdict, CallError> {
+        let words = self.words(order.product);
         let kind = Kind {
             txn_type: order.moves.txn_type(),
             txn_sub_type: "00",
-            biz_type: match order.words {
-                Words::TOKEN => &self.account.biz_type_back,
-                other => other.biz_type,
-            },
+            biz_type: words.biz_type_back,
         };
         let mut fields = self.message(kind, order.key);
         for (name, value) in [
-            ("channelType", order.words.channel_type.to_owned()),
+            ("channelType", words.channel_type.to_owned()),
             ("origQryId", original.to_owned()),
             ("txnAmt", order.amount.to_string()),
             ("backUrl", self.setting.notify_url.clone()),
@@ -106,7 +101,7 @@ impl Unionpay {
         let answer = self.ask(BACK, fields, self.account.patience.back).await?;
         match verdict(answer.code(), answer.text()) {
             Verdict::Unlisted => Err(answer.useless()),
-            Verdict::Refused(why) => match self.find(order).await? {
+            Verdict::Refused(why) => match self.find(order).await.map_err(behind_a_call)? {
                 Found::Absent | Found::Failed(_) => Ok(Verdict::Refused(why)),
                 Found::Done(_) | Found::Running | Found::Unclear(_) => Ok(Verdict::Accepted),
             },

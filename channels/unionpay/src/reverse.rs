@@ -10,9 +10,9 @@ use metropay_core::channel::{CallError, Called, Outcome, PaymentRef, ReverseQues
 use metropay_core::clock::Time;
 
 use crate::Unionpay;
-use crate::call::{BACK, Kind, OrderKey};
+use crate::call::{BACK, Kind, OrderKey, behind_a_call};
 use crate::codes::{Class, Verdict, find};
-use crate::query::{Found, Move, Moved, Order, Words};
+use crate::query::{Found, Move, Moved, Order};
 
 /// When "no such order" may prove that there will be none: 60 s, and the repeat 30 s later (UnionPay reference, 5.4).
 const ABSENCE_PROVES: Duration = Duration::from_secs(90);
@@ -30,9 +30,9 @@ impl Unionpay {
         let mut reversed = false;
         if matches!(found, Found::Running | Found::Unclear(_) | Found::Absent) {
             if self.same_clearing_day(&question.payment) {
-                reversed = self.reversal(&question.payment).await?;
+                reversed = self.reversal(&question.payment).await.map_err(behind_a_call)?;
             }
-            found = self.find(original).await?;
+            found = self.find(original).await.map_err(behind_a_call)?;
         }
         match found {
             Found::Failed(_) => Ok(Outcome::Done(Reversed::NeverPaid)),
@@ -41,7 +41,7 @@ impl Unionpay {
             Found::Absent if self.absence_proves(question) => Ok(Outcome::Done(Reversed::NeverPaid)),
             Found::Unclear(_) | Found::Running | Found::Absent => Ok(Outcome::Pending),
             Found::Done(_) if reversed || self.reversal_may_run(question) => Ok(Outcome::Pending),
-            Found::Done(paid) => self.give_all_back(question, paid).await,
+            Found::Done(paid) => self.give_all_back(question, paid).await.map_err(behind_a_call),
         }
     }
 
@@ -53,8 +53,8 @@ impl Unionpay {
             biz_type: "000000",
         };
         let mut fields = self.message(kind, Order::of(payment).key);
-        let words = Words::of(payment.product);
-        fields.insert("channelType".to_owned(), words.channel_type.to_owned());
+        let channel_type = self.words(payment.product).channel_type;
+        fields.insert("channelType".to_owned(), channel_type.to_owned());
         let answer = self.ask(BACK, fields, self.account.patience.back).await?;
         let code = find(answer.code());
         let taken = code.is_some_and(|code| code.class == Class::Success);
@@ -102,6 +102,11 @@ impl Unionpay {
         }
         match self.send_back(refund, &paid.channel_no, echo).await? {
             Verdict::Refused(why) if why.code == ALREADY_BACK => self.already_back(undo, paid).await,
+            // A payment of which we did not know that it succeeded was reversed before anything else was tried: "wrong state"
+            // means then that the reversal had worked after all (UnionPay reference, 5.2).
+            Verdict::Refused(why) if why.code == WRONG_STATE && question.payment.channel_no.is_none() => {
+                self.already_back(undo, paid).await
+            }
             Verdict::Refused(why) => Ok(Outcome::Refused(why)),
             _ => Ok(Outcome::Pending),
         }
@@ -137,7 +142,7 @@ fn back<'a>(question: &'a ReverseQuestion, moves: Move, order_id: &'a str) -> Or
         },
         moves,
         amount: question.payment.amount,
-        words: Words::of(question.payment.product),
+        product: question.payment.product,
     }
 }
 
@@ -147,6 +152,15 @@ fn fallback(reversal: &str) -> String {
     let first = if reversal.starts_with('W') { 'V' } else { 'W' };
     let rest = reversal.get(1..).unwrap_or_default();
     format!("{first}{rest}")
+}
+
+/// Our number of a movement back, as the engine knows it, by the number that it has at UnionPay: behind a refused undo the
+/// refund is the same reversal.
+pub(crate) fn own_number(order_id: &str) -> String {
+    match order_id.strip_prefix('W') {
+        Some(rest) => format!("V{rest}"),
+        None => order_id.to_owned(),
+    }
 }
 
 fn money_back(paid: Moved, channel_no: Option<String>) -> Outcome<Reversed> {
@@ -175,5 +189,10 @@ mod tests {
         assert_eq!(fallback(no), "W20250301123456789ABCDEFGHJKLM");
         assert_eq!(fallback(no), fallback(no));
         assert_ne!(fallback("W123"), "W123");
+        assert_eq!(own_number(&fallback(no)), no);
+        assert_eq!(
+            own_number("R20250301123456789ABCDEFGHJKLM"),
+            "R20250301123456789ABCDEFGHJKLM"
+        );
     }
 }

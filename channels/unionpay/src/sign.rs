@@ -3,27 +3,31 @@
 //! UnionPay reference, 1.7 to 1.10.
 
 use std::fmt;
+use std::sync::Arc;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair, Pkcs1PrivateDecryptingKey, PrivateDecryptingKey};
-use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, UnparsedPublicKey};
+use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use metropay_core::channel::ConfigError;
 use metropay_core::clock::Time;
 use metropay_core::secret::Secret;
+use sm3::{Digest, Sm3};
 
-use crate::certificate::{Certificate, Distrust, Trust};
+use crate::account::wrong;
+use crate::certificate::{Certificate, Distrust};
 use crate::form::{Fields, signed_text};
+use crate::trust::Trust;
 
 /// How messages of this account are signed, both ways. The account decides, never the message.
 pub(crate) enum Signing {
     /// `01`: our certificate's key one way, UnionPay's certificates the other.
     Rsa(Box<RsaSigning>),
-    /// `11`: a shared secret, of which only the hash is ever needed.
+    /// `11` and `12`: a shared secret, of which only the hash is ever needed.
     Keyed(KeyedSigning),
 }
 
@@ -31,12 +35,30 @@ pub(crate) struct RsaSigning {
     key: KeyPair,
     decrypting: Pkcs1PrivateDecryptingKey,
     cert_id: String,
-    trust: Trust,
+    trust: Arc<Trust>,
 }
 
 pub(crate) struct KeyedSigning {
-    /// Lower-case hex of SHA-256 of the shared secret.
-    key_hash: String,
+    hash: Hash,
+    /// The hash of the shared secret.
+    key_hash: Secret,
+}
+
+/// With what a shared secret signs.
+#[derive(Debug, Clone, Copy)]
+enum Hash {
+    Sha256,
+    Sm3,
+}
+
+impl Hash {
+    /// The hash in lower-case hex.
+    fn of(self, bytes: &[u8]) -> String {
+        match self {
+            Self::Sha256 => hash(bytes),
+            Self::Sm3 => hex::encode(Sm3::digest(bytes)),
+        }
+    }
 }
 
 /// Why a message is not believed.
@@ -72,7 +94,7 @@ impl Signing {
     ///
     /// # Errors
     /// [`ConfigError`] naming the field that is unreadable or does not fit.
-    pub(crate) fn rsa(cert_pem: &str, key_pem: &Secret, trust: Trust) -> Result<Self, ConfigError> {
+    pub(crate) fn rsa(cert_pem: &str, key_pem: &Secret, trust: Arc<Trust>) -> Result<Self, ConfigError> {
         let key = read_key(key_pem).ok_or_else(|| wrong("sign_key_pem", "is no PEM of an RSA private key"))?;
         let certificates =
             Certificate::read_all(cert_pem).map_err(|_| wrong("sign_cert_pem", "is no PEM certificate (RSA)"))?;
@@ -93,18 +115,24 @@ impl Signing {
         })))
     }
 
-    /// Signing by shared secret.
+    /// Signing by shared secret with SHA-256.
     pub(crate) fn keyed(secure_key: &Secret) -> Self {
-        Self::Keyed(KeyedSigning {
-            key_hash: hash(secure_key.expose().as_bytes()),
-        })
+        Self::Keyed(KeyedSigning::new(Hash::Sha256, secure_key))
+    }
+
+    /// Signing by shared secret with SM3.
+    pub(crate) fn keyed_sm3(secure_key: &Secret) -> Self {
+        Self::Keyed(KeyedSigning::new(Hash::Sm3, secure_key))
     }
 
     /// The wire's `signMethod`.
     pub(crate) fn method(&self) -> &'static str {
         match self {
             Self::Rsa(_) => "01",
-            Self::Keyed(_) => "11",
+            Self::Keyed(keyed) => match keyed.hash {
+                Hash::Sha256 => "11",
+                Hash::Sm3 => "12",
+            },
         }
     }
 
@@ -151,10 +179,12 @@ impl Signing {
         match self {
             Self::Rsa(rsa) => {
                 let certificate = get("signPubKeyCert").ok_or(Forged::Unsigned)?;
-                let key = rsa.trust.key(certificate, now)?;
+                let genuine = rsa.trust.genuine(certificate, now)?;
                 let signature = BASE64.decode(signature).map_err(|_| Forged::Signature)?;
-                UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, key)
-                    .verify(hash(signed_text(fields).as_bytes()).as_bytes(), &signature)
+                let message = hash(signed_text(fields).as_bytes());
+                genuine
+                    .key
+                    .verify_sig(message.as_bytes(), &signature)
                     .map_err(|_| Forged::Signature)
             }
             Self::Keyed(keyed) => verify_slices_are_equal(keyed.signature(fields).as_bytes(), signature.as_bytes())
@@ -174,8 +204,16 @@ impl Signing {
 }
 
 impl KeyedSigning {
+    fn new(hash: Hash, secure_key: &Secret) -> Self {
+        Self {
+            hash,
+            key_hash: Secret::from(hash.of(secure_key.expose().as_bytes())),
+        }
+    }
+
     fn signature(&self, fields: &Fields) -> String {
-        hash(format!("{}&{}", signed_text(fields), self.key_hash).as_bytes())
+        let text = format!("{}&{}", signed_text(fields), self.key_hash.expose());
+        self.hash.of(text.as_bytes())
     }
 }
 
@@ -191,13 +229,6 @@ fn read_key(key_pem: &Secret) -> Option<KeyPair> {
 
 fn hash(bytes: &[u8]) -> String {
     hex::encode(digest(&SHA256, bytes))
-}
-
-fn wrong(field: &str, reason: &str) -> ConfigError {
-    ConfigError {
-        field: field.to_owned(),
-        reason: reason.to_owned(),
-    }
 }
 
 #[cfg(test)]

@@ -1,3 +1,6 @@
+use aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY;
+use aws_lc_rs::signature::RSA_PKCS1_SHA512;
+
 use super::*;
 use crate::form::{read_answer, read_form};
 
@@ -15,7 +18,7 @@ fn account(check_cn: bool) -> Signing {
     )
     .unwrap();
     let key = Secret::from(vector!("certificates/merchant.key"));
-    Signing::rsa(vector!("certificates/merchant.pem"), &key, trust).unwrap()
+    Signing::rsa(vector!("certificates/merchant.pem"), &key, Arc::new(trust)).unwrap()
 }
 
 fn now() -> Time {
@@ -44,6 +47,7 @@ fn requests_are_signed_as_the_vectors_say() {
     for (sorted, digest, signature) in [
         (vector!("v1.sorted"), vector!("v1.digest"), vector!("v1.signature")),
         (vector!("v4.sorted"), vector!("v4.digest"), vector!("v4.signature")),
+        (vector!("v8.sorted"), vector!("v8.digest"), vector!("v8.signature")),
         (vector!("v11.sorted"), vector!("v11.digest"), vector!("v11.signature")),
     ] {
         let mut fields = request(sorted);
@@ -55,15 +59,35 @@ fn requests_are_signed_as_the_vectors_say() {
 }
 
 #[test]
-fn a_request_with_a_shared_secret_is_signed_as_vector_5_says() {
-    let signing = Signing::keyed(&Secret::from("880000000000000000000000000000ab"));
-    let mut fields = request(vector!("v5.sorted"));
-    signing.sign(&mut fields).unwrap();
-    assert_eq!(signed_text(&fields), vector!("v5.sorted"));
-    assert_eq!(fields["signature"], vector!("v5.signature"));
-    assert_eq!(signing.judge(&fields, now()), Ok(()));
-    fields.insert("merId".to_owned(), "700000000000002".to_owned());
-    assert_eq!(signing.judge(&fields, now()), Err(Forged::Signature));
+fn requests_with_a_shared_secret_are_signed_as_vectors_5_and_6_say() {
+    let secret = Secret::from("880000000000000000000000000000ab");
+    for (signing, other, sorted, signature) in [
+        (
+            Signing::keyed(&secret),
+            Signing::keyed_sm3(&secret),
+            vector!("v5.sorted"),
+            vector!("v5.signature"),
+        ),
+        (
+            Signing::keyed_sm3(&secret),
+            Signing::keyed(&secret),
+            vector!("v6.sorted"),
+            vector!("v6.signature"),
+        ),
+    ] {
+        let mut fields = request(sorted);
+        signing.sign(&mut fields).unwrap();
+        assert_eq!(signed_text(&fields), sorted);
+        assert_eq!(fields["signature"], signature);
+        assert_eq!(signing.judge(&fields, now()), Ok(()));
+        assert_eq!(
+            other.judge(&fields, now()),
+            Err(Forged::Unsigned),
+            "the account decides how"
+        );
+        fields.insert("merId".to_owned(), "700000000000002".to_owned());
+        assert_eq!(signing.judge(&fields, now()), Err(Forged::Signature));
+    }
 }
 
 #[test]
@@ -145,6 +169,37 @@ fn what_is_not_signed_by_the_accounts_own_method_is_not_believed() {
 }
 
 #[test]
+fn a_message_signed_by_sha1_is_never_believed_even_where_the_chain_is() {
+    let key = KeyPair::from_pkcs8(pem::parse(vector!("certificates/gateway.key")).unwrap().contents()).unwrap();
+    let sign = |message: &[u8], scheme| {
+        let mut signature = vec![0; key.public_modulus_len()];
+        key.sign(scheme, &SystemRandom::new(), message, &mut signature).unwrap();
+        BASE64.encode(signature)
+    };
+    let mut fields = notice(vector!("v3.body"));
+    let text = signed_text(&fields);
+    let sha1 = hex::encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, text.as_bytes()));
+    for (signature, believed) in [
+        (sign(hash(text.as_bytes()).as_bytes(), &RSA_PKCS1_SHA256), Ok(())),
+        // The rule of version 5.0.0 and of the older QR gateway: SHA-1 in the first step.
+        (sign(sha1.as_bytes(), &RSA_PKCS1_SHA256), Err(Forged::Signature)),
+        // Signed over the text itself instead of its digest.
+        (sign(text.as_bytes(), &RSA_PKCS1_SHA256), Err(Forged::Signature)),
+        (
+            sign(hash(text.as_bytes()).as_bytes(), &RSA_PKCS1_SHA512),
+            Err(Forged::Signature),
+        ),
+    ] {
+        fields.insert("signature".to_owned(), signature);
+        assert_eq!(account(true).judge(&fields, now()), believed);
+    }
+    // Version 5.0.0 names its certificate by number instead of bringing it along.
+    fields.remove("signPubKeyCert");
+    fields.insert("certId".to_owned(), "69026276698".to_owned());
+    assert_eq!(account(true).judge(&fields, now()), Err(Forged::Unsigned));
+}
+
+#[test]
 fn what_unionpay_encrypted_to_us_is_read_with_our_key() {
     let sealed = notice(vector!("v13.body"))["accNo"].clone();
     let card = account(true).decrypt(&sealed).unwrap();
@@ -170,7 +225,7 @@ fn keys_that_are_unreadable_or_do_not_belong_together_are_refused_by_field() {
         (merchant, vector!("certificates/gateway.key"), "sign_cert_pem"),
         ("rubbish", vector!("certificates/merchant.key"), "sign_cert_pem"),
     ] {
-        let error = Signing::rsa(cert, &Secret::from(key), trust()).unwrap_err();
+        let error = Signing::rsa(cert, &Secret::from(key), Arc::new(trust())).unwrap_err();
         assert_eq!(error.field, field);
         assert!(!error.reason.contains("PRIVATE"), "a key never stands in an error");
     }
@@ -186,7 +241,7 @@ fn the_leaf_is_found_by_its_key_among_several_certificates() {
     .unwrap();
     let bundle = [vector!("certificates/middle.pem"), vector!("certificates/merchant.pem")].concat();
     let key = Secret::from(vector!("certificates/merchant.key"));
-    let Signing::Rsa(rsa) = Signing::rsa(&bundle, &key, trust).unwrap() else {
+    let Signing::Rsa(rsa) = Signing::rsa(&bundle, &key, Arc::new(trust)).unwrap() else {
         panic!("signing by certificate");
     };
     assert_eq!(rsa.cert_id, "3474813271258769001041842579301293447");

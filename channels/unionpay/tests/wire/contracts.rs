@@ -66,7 +66,7 @@ async fn the_opening_form_is_vector_11() {
     let factory = metropay_channel_unionpay::UnionpayFactory::new(metropay_outbound::OutboundSettings::default());
     let channel = metropay_core::channel::ChannelRegistry::new()
         .with(factory)
-        .build(&"unionpay".into(), config("https://gateway.95516.com/"), setting)
+        .build(&"unionpay".into(), config("https://gateway.test.95516.com/"), setting)
         .unwrap();
     assert_eq!(channel.contract_scope(), "unionpay:700000000000001:62000000001");
     let question = SignQuestion {
@@ -79,7 +79,7 @@ async fn the_opening_form_is_vector_11() {
     let Ok(Outcome::Done(SignPage::Form { action, fields })) = channel.sign_contract(&question).await else {
         panic!("a form");
     };
-    assert_eq!(action, "https://gateway.95516.com/gateway/api/frontTransReq.do");
+    assert_eq!(action, "https://gateway.test.95516.com/gateway/api/frontTransReq.do");
     let signed = fields.iter().filter(|(name, _)| name != "signature");
     let sorted = signed
         .map(|(name, value)| format!("{name}={value}"))
@@ -394,7 +394,7 @@ async fn a_notification_is_answered_by_its_status() {
 #[test]
 fn a_wrong_configuration_names_its_field() {
     let change = |name: &str, value: Value| {
-        let mut config = config("https://gateway.95516.com");
+        let mut config = config("https://gateway.test.95516.com");
         match value {
             Value::Null => config.as_object_mut().unwrap().remove(name),
             value => config.as_object_mut().unwrap().insert(name.to_owned(), value),
@@ -438,7 +438,7 @@ fn a_wrong_configuration_names_its_field() {
     platform["sub_mer_name"] = json!("店{名}");
     let error = build(platform, Hands::at("20250301123456")).err().unwrap();
     assert!(error.to_string().contains("sub_mer_name"), "{error}");
-    let mut keyed = config("https://gateway.95516.com");
+    let mut keyed = config("https://gateway.test.95516.com");
     keyed["sign_method"] = json!("11");
     let error = build(keyed, Hands::at("20250301123456")).err().unwrap();
     assert!(error.to_string().contains("secure_key"), "{error}");
