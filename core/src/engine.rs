@@ -34,6 +34,8 @@ pub struct Caps {
     pub absence_proves_after: Option<Duration>,
     /// How long a sender may be sending before another may.
     pub send_lease: Duration,
+    /// Whether an account whose channel answers nothing is left alone for a while.
+    pub breaker: bool,
 }
 
 impl Default for Caps {
@@ -45,6 +47,7 @@ impl Default for Caps {
             revoke_after: None,
             absence_proves_after: None,
             send_lease: limit::SEND_LEASE,
+            breaker: true,
         }
     }
 }

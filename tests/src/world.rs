@@ -36,6 +36,8 @@ pub struct Wishes {
     pub per_user_day_fen: u64,
     /// What tills may ask how often.
     pub budgets: BudgetSettings,
+    /// Whether an account whose channel answers nothing is left alone for a while.
+    pub breaker: bool,
 }
 
 impl Default for Wishes {
@@ -48,6 +50,7 @@ impl Default for Wishes {
             send_lease_ms: None,
             per_user_day_fen: 100_000,
             budgets: BudgetSettings::default(),
+            breaker: true,
         }
     }
 }
@@ -574,6 +577,7 @@ impl Wishes {
         config.caps.send_lease_ms = self.send_lease_ms;
         config.caps.per_user_day_fen = self.per_user_day_fen.try_into()?;
         config.budgets = self.budgets.clone();
+        config.caps.breaker = self.breaker;
         Ok(())
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::PayAsk;
-use crate::channel::health::Health;
+use crate::channel::health::{Breaker, Health};
 use crate::clock::Time;
 use crate::code::foreign::Looks;
 use crate::engine::Caps;
@@ -75,14 +75,14 @@ pub(super) fn decide(
         amount: ask.total_fee,
         chosen: code.method.clone(),
         preferred: code.preferred.clone(),
-        ways: usable.iter().filter_map(|row| way(row, health, now)).collect(),
+        ways: usable.iter().filter_map(|row| way(row, caps, health, now)).collect(),
     };
     let route = rules.route(&question).map_err(rule_error)?;
     let chosen = route
         .answer
         .as_ref()
         .and_then(|id| usable.iter().find(|row| row.mandate_id.as_ref() == Some(id)));
-    let Some((row, way, contract, handle)) = chosen.and_then(|row| whole(row, health, now)) else {
+    let Some((row, way, contract, handle)) = chosen.and_then(|row| whole(row, caps, health, now)) else {
         return Err(No::NeedMandate {
             uid: code.uid.clone(),
             code_id: code.code_id.clone(),
@@ -184,20 +184,24 @@ fn usable(row: &Facts, shop: &MerchantFile, now: Time) -> bool {
         && row.contract_expires_at.is_none_or(|at| at > now)
 }
 
-fn way(row: &Facts, health: &Health, now: Time) -> Option<Way> {
+fn way(row: &Facts, caps: &Caps, health: &Health, now: Time) -> Option<Way> {
     let account = row.account_id.clone()?;
+    let mut health = health.of(&account, now);
+    if !caps.breaker {
+        health.breaker = Breaker::Closed;
+    }
     Some(Way {
         channel: row.mandate_channel.clone()?,
-        health: health.of(&account, now),
+        health,
         account,
         mandate: row.mandate_id.clone()?,
     })
 }
 
-fn whole<'a>(row: &&'a Facts, health: &Health, now: Time) -> Option<(&'a Facts, Way, ContractNo, String)> {
+fn whole<'a>(row: &&'a Facts, caps: &Caps, health: &Health, now: Time) -> Option<(&'a Facts, Way, ContractNo, String)> {
     Some((
         row,
-        way(row, health, now)?,
+        way(row, caps, health, now)?,
         row.contract_no.clone()?,
         row.handle_sealed.clone()?,
     ))

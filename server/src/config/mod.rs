@@ -203,6 +203,8 @@ pub struct CapsConfig {
     /// How long a sender may be sending before another may, in milliseconds.
     #[serde(default)]
     pub send_lease_ms: Option<u64>,
+    /// Whether an account whose channel answers nothing is left alone for a while.
+    pub breaker: bool,
 }
 
 impl CapsConfig {
@@ -229,6 +231,7 @@ impl CapsConfig {
             revoke_after: self.revoke_after_ms.map(Duration::from_millis),
             absence_proves_after: self.absence_proves_after_ms.map(Duration::from_millis),
             send_lease,
+            breaker: self.breaker,
         })
     }
 }

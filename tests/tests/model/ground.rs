@@ -221,6 +221,8 @@ async fn engine(
             per_payment: fen(PER_PAYMENT_FEN),
             per_user_day: fen(PER_DAY_FEN),
             till_wait: TILL_WAIT,
+            // How long the gateway stays silent is not in the model.
+            breaker: false,
             ..Caps::default()
         },
         public_url: "https://pay.example.com".to_owned(),

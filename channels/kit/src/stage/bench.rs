@@ -20,7 +20,7 @@ use super::mailbox::Mailbox;
 use crate::gateway::{Entry, Gateway, Way};
 
 /// How long something may take that happens by itself, by the machine's clock.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(15);
 /// So many looks are taken before the clocks are moved on.
