@@ -73,7 +73,7 @@ fn usual(act: Act, fault: &Fault) -> bool {
         Fault::OtherMerchant => act != Act::Sign,
         Fault::Blind => matches!(act, Act::Query | Act::QueryRefund | Act::QueryContract),
         Fault::Pending(_) | Fault::FailLater(_) => matches!(act, Act::Deduct | Act::Refund),
-        Fault::Refuse => matches!(act, Act::Deduct | Act::Refund),
+        Fault::Refuse => matches!(act, Act::Deduct | Act::PayByCode | Act::Refund),
         Fault::Repeated(_) | Fault::Late(_) => act == Act::Notify,
         Fault::OtherCurrency | Fault::RefuseRepeat => false,
     }
@@ -122,8 +122,9 @@ pub static WECHAT: Words = Words {
             "client_cert_pem": account["api_cert_pem"], "client_key_pem": account["api_key_pem"],
             "api_v3_key": account["api_v3_key"], "public_key_id": account["public_key_id"],
             "public_key_pem": account["public_key_pem"], "app_secret": account["app_secret"],
+            "oauth_page_url": base, "oauth_api_url": base,
             "payment_code": true, "base_url": base, "signing_page_url": format!("{base}/phone/sign"),
-            "deduct_timeout_s": 2, "refund_timeout_s": 2, "query_timeout_s": 2,
+            "deduct_timeout_s": 2, "code_pay_timeout_s": 2, "refund_timeout_s": 2, "query_timeout_s": 2,
         })
     },
 };
@@ -161,7 +162,11 @@ pub static ALIPAY: Words = Words {
             "app_private_key": account["app_private_key_pem"], "alipay_public_key": account["alipay_public_key_pem"],
             "gateway_url": account["gateway_url"], "product_code": account["product_code"],
             "personal_product_code": account["personal_product_code"], "sign_scene": account["sign_scene"],
-            "sign_channel": "QRCODE", "payment_code": true,
+            "sign_channel": "QRCODE", "payment_code": true, "identity_scope": "auth_user",
+            "authorize_url": account["gateway_url"]
+                .as_str()
+                .unwrap_or_default()
+                .replace("/gateway.do", "/oauth2/publicAppAuthorize.htm"),
             "pay_timeout_ms": 3_000, "query_timeout_ms": 3_000, "refund_timeout_ms": 3_000,
         })
     },

@@ -1,6 +1,7 @@
 //! An adapter on a wire of its own, and what a platform does with it.
 
-use std::sync::Arc;
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -25,7 +26,7 @@ pub(crate) struct Lane {
     pub(crate) channel: Arc<dyn Channel>,
     /// Its slot in the mailbox.
     pub(crate) slot: u64,
-    /// How many letters the mailbox held when it was built.
+    /// How many letters the mailbox held when its case began.
     pub(crate) since: usize,
     config: Value,
 }
@@ -46,6 +47,12 @@ impl Lane {
             since: bench.mailbox.length(),
             config,
         })
+    }
+
+    /// Begins a case: nothing is broken, and earlier letters are not its own.
+    pub(crate) fn begin(&mut self, bench: &Bench) {
+        self.wire.mend();
+        self.since = bench.mailbox.length();
     }
 
     /// Another adapter on the same wire, built anew: it remembers nothing.
@@ -215,7 +222,7 @@ impl Lane {
         }
     }
 
-    /// Waits for a notification that fits, of all that came since this adapter was built; `None` where none comes in time.
+    /// Waits for a notification that fits, of all that came since the case began; `None` where none comes in time.
     pub(crate) async fn until_notice(&self, bench: &Bench, fits: impl Fn(&News) -> bool) -> Result<Option<RawNotice>> {
         let mut seen = self.since;
         for _ in 0..60 {
@@ -232,6 +239,28 @@ impl Lane {
 
     pub(crate) async fn read(&self, letter: &RawNotice) -> Result<Vec<News>, NoticeRefused> {
         self.channel.read_notice(letter).await
+    }
+}
+
+/// A lane that is lent, and given back behind its case.
+pub(crate) struct Loan {
+    pub(crate) lane: Option<Lane>,
+    pub(crate) free: Arc<Mutex<Vec<Lane>>>,
+}
+
+impl Deref for Loan {
+    type Target = Lane;
+
+    fn deref(&self) -> &Lane {
+        self.lane.as_ref().expect("it is taken out when it is given back only")
+    }
+}
+
+impl Drop for Loan {
+    fn drop(&mut self) {
+        if let Some(lane) = self.lane.take().filter(|lane| !lane.wire.is_gone()) {
+            self.free.lock().unwrap_or_else(PoisonError::into_inner).push(lane);
+        }
     }
 }
 

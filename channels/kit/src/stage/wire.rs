@@ -67,6 +67,7 @@ struct Tap {
     answers: Vec<Vec<u8>>,
     begun: usize,
     broken: Option<(usize, Break)>,
+    gone: bool,
 }
 
 struct Line {
@@ -110,6 +111,7 @@ impl Wire {
     /// From now on the request after `skipped` more is broken, once; counting begins anew.
     pub(crate) fn breaks(&self, skipped: usize, how: Break) {
         if skipped == 0 && how == Break::Gone {
+            self.tap(|tap| tap.gone = true);
             self.line.gone.notify_one();
         }
         self.tap(|tap| {
@@ -118,12 +120,18 @@ impl Wire {
         });
     }
 
-    /// Nothing is broken any more; counting begins anew.
+    /// Nothing is broken any more; what passed is forgotten, and counting begins anew.
     pub(crate) fn mend(&self) {
         self.tap(|tap| {
             tap.begun = 0;
             tap.broken = None;
+            tap.answers.clear();
         });
+    }
+
+    /// Whether nothing listens any more.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.tap(|tap| tap.gone)
     }
 
     fn tap<T>(&self, act: impl FnOnce(&mut Tap) -> T) -> T {
@@ -140,7 +148,10 @@ impl Line {
 async fn listen(listener: TcpListener, line: Arc<Line>) {
     loop {
         tokio::select! {
-            () = line.gone.notified() => return,
+            () = line.gone.notified() => {
+                line.tap(|tap| tap.gone = true);
+                return;
+            }
             accepted = listener.accept() => {
                 if let Ok((socket, _)) = accepted {
                     let line = Arc::clone(&line);

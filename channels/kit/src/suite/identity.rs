@@ -23,8 +23,8 @@ async fn told(bench: &Bench, found: &Findings) -> Result<()> {
         found.skip("this account tells no identities");
         return Ok(());
     };
-    let page = identity.page("https://pay.example.test/back?a=b", "state-4711");
-    found.must(page.contains("state-4711"), || {
+    let page = identity.page("https://pay.example.test/back?a=b", "state4711");
+    found.must(page.contains("state4711"), || {
         format!("the page {page} loses the state")
     });
     let made_up = identity.user(&Secret::from("made-up-code-0815")).await;

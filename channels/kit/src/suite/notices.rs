@@ -11,7 +11,7 @@ use crate::fault::{Act, Fault};
 use crate::report::Findings;
 use crate::stage::bench::{Bench, fen};
 use crate::stage::http::flipped as turned;
-use crate::stage::lane::{Lane, payment};
+use crate::stage::lane::{Lane, Loan, payment};
 use crate::suite::Property;
 
 pub(super) const PROPERTIES: &[Property] = &[
@@ -92,7 +92,7 @@ fn about_payment(no: &str) -> impl Fn(&News) -> bool {
 }
 
 /// A payment's notification, with the adapter to which it belongs.
-async fn of_payment(bench: &Bench, found: &Findings) -> Result<Option<(Lane, RawNotice)>> {
+async fn of_payment(bench: &Bench, found: &Findings) -> Result<Option<(Loan, RawNotice)>> {
     let lane = bench.lane().await?;
     let payment = lane.paid(bench, bench.amount()?).await?;
     let letter = lane.until_notice(bench, about_payment(payment.no.as_str())).await?;
@@ -175,7 +175,7 @@ async fn again(bench: &Bench, found: &Findings) -> Result<()> {
     found.must(other_first.is_ok(), || format!("{other_first:?}"));
     let fault = Fault::Repeated(2);
     if bench.gateway.plays(Act::Notify, &fault) {
-        let lane = bench.lane().await?;
+        let lane = bench.fresh_lane().await?;
         let question = Lane::deduction(bench, &bench.contract().await?, bench.amount()?);
         bench.gateway.play(Act::Notify, question.no.as_str(), &fault).await?;
         // What it says is another property's.
@@ -203,7 +203,7 @@ async fn faulty(bench: &Bench, found: &Findings, fault: Fault) -> Result<Option<
         found.not_played(format!("{fault} in a {}", Act::Notify));
         return Ok(None);
     }
-    let lane = bench.lane().await?;
+    let lane = bench.fresh_lane().await?;
     let question = Lane::deduction(bench, &bench.contract().await?, bench.amount()?);
     bench.gateway.play(Act::Notify, question.no.as_str(), &fault).await?;
     let before = bench.mailbox.count(lane.slot);
@@ -370,7 +370,7 @@ async fn amount(bench: &Bench, found: &Findings) -> Result<()> {
 }
 
 async fn answered(bench: &Bench, found: &Findings) -> Result<()> {
-    let lane = bench.lane().await?;
+    let lane = bench.fresh_lane().await?;
     let (taken, refused) = (lane.channel.answer_notice(true), lane.channel.answer_notice(false));
     found.must(taken != refused, || {
         format!("both answers are {taken:?}: the channel cannot tell them apart")
@@ -381,7 +381,7 @@ async fn answered(bench: &Bench, found: &Findings) -> Result<()> {
         return Ok(());
     };
     // One adapter takes none, another takes all.
-    let other = bench.lane().await?;
+    let other = bench.fresh_lane().await?;
     bench.mailbox.answers(lane.slot, refused);
     lane.paid(bench, bench.amount()?).await?;
     other.paid(bench, bench.amount()?).await?;
