@@ -184,17 +184,16 @@ impl UnionpayConfig {
             (None, Some("gateway.test.95516.com")) => address("file_url", "https://filedownload.test.95516.com")?,
             (None, _) => address("file_url", &format!("{}/filedownload", bare(&base)))?,
         };
-        for (field, url) in [("base_url", &base), ("file_url", &file)] {
-            if !production(url) {
-                continue;
-            }
+        let addresses = [("base_url", &base), ("file_url", &file)];
+        let real = || addresses.into_iter().filter(|(_, url)| production(url));
+        for (field, url) in real() {
             ensure(url.scheme() == "https", field, "must be https in production")?;
+        }
+        if real().next().is_some() {
             ensure(self.check_cn, "check_cn", "must be on in production")?;
             if let Some((field, name)) = trust.and_then(Trust::of_test) {
-                return Err(ConfigError {
-                    field: field.to_owned(),
-                    reason: format!("{name} is a test authority and must not stand in production"),
-                });
+                let reason = format!("{name} is a test authority and must not stand in production");
+                return Err(wrong(field, &reason));
             }
         }
         Ok((bare(&base), bare(&file)))

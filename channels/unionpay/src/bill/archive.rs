@@ -35,12 +35,12 @@ const SUMMARY_MAX: u64 = 1 << 20;
 pub(crate) fn unpack(content: &str) -> Result<File, BillError> {
     let packed = DecoderReader::new(content.as_bytes(), &BASE64);
     let mut unpacked = ZlibDecoder::new(packed).take(ZIP_MAX.saturating_add(1));
-    let mut file = tempfile::tempfile().map_err(|error| broken(&error))?;
-    let length = io::copy(&mut unpacked, &mut file).map_err(|error| broken(&error))?;
+    let mut file = tempfile::tempfile().map_err(broken)?;
+    let length = io::copy(&mut unpacked, &mut file).map_err(broken)?;
     if length > ZIP_MAX {
         return Err(unreadable("its zip is too large"));
     }
-    file.seek(SeekFrom::Start(0)).map_err(|error| broken(&error))?;
+    file.seek(SeekFrom::Start(0)).map_err(broken)?;
     Ok(file)
 }
 
@@ -154,7 +154,7 @@ fn lines(
             .by_ref()
             .take(LINE_MAX)
             .read_until(b'\n', &mut line)
-            .map_err(|error| broken(&error))?;
+            .map_err(broken)?;
         length = length.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
         if length > ENTRY_MAX {
             return Err(unreadable("an entry is too large"));
@@ -181,14 +181,15 @@ fn summary(zip: &mut ZipArchive<impl Read + Seek>, index: usize) -> Result<Strin
     entry
         .take(SUMMARY_MAX.saturating_add(1))
         .read_to_end(&mut bytes)
-        .map_err(|error| broken(&error))?;
+        .map_err(broken)?;
     if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > SUMMARY_MAX {
         return Err(unreadable("its summary is too long"));
     }
     Ok(GBK.decode(&bytes).0.into_owned())
 }
 
-fn broken(error: &io::Error) -> BillError {
+#[expect(clippy::needless_pass_by_value, reason = "it stands in map_err")]
+fn broken(error: io::Error) -> BillError {
     unreadable(format!("it cannot be unpacked: {error}"))
 }
 

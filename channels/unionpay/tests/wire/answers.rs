@@ -55,6 +55,22 @@ async fn a_query_goes_out_as_vector_4() {
 }
 
 #[tokio::test]
+async fn a_query_with_a_shared_secret_and_sm3_goes_out_as_vector_6() {
+    let keyed = |config: &mut serde_json::Value| {
+        config["sign_method"] = "12".into();
+        config["secure_key"] = "880000000000000000000000000000ab".into();
+        for unneeded in ["sign_cert_pem", "sign_key_pem", "root_certs_pem", "middle_certs_pem"] {
+            config.as_object_mut().unwrap().remove(unneeded);
+        }
+    };
+    let stage = Stage::with(keyed, |asked| found(asked, "01", "00", "1280")).await;
+    maybe(stage.channel.query_payment(&payment(None)).await);
+    let (_, fields) = stage.asked().await.remove(0);
+    assert_eq!(sorted(&fields), vector!("v6.sorted"));
+    assert_eq!(fields["signature"], vector!("v6.signature"));
+}
+
+#[tokio::test]
 async fn a_query_with_a_shared_secret_goes_out_as_vector_5_and_an_answer_by_certificate_is_not_believed_then() {
     let keyed = |config: &mut serde_json::Value| {
         config["sign_method"] = "11".into();
@@ -123,35 +139,45 @@ async fn every_code_that_leaves_the_outcome_open_is_pending_and_every_refusal_ke
 
 #[tokio::test]
 async fn a_refusal_that_is_judged_before_duplicates_counts_only_when_the_order_is_not_there() {
-    for (standing, refused) in [("absent", true), ("64", true), ("05", false), ("00", false)] {
+    for (standing, refused) in [
+        ("34", Some(true)),
+        ("64", Some(true)),
+        ("05", Some(false)),
+        ("00", Some(false)),
+        // Nothing of this account can pass: neither this sending nor the one before it.
+        ("declined 32", Some(true)),
+        ("declined 06", None),
+        ("unsigned", None),
+    ] {
         let stage = Stage::new(move |asked| match (asked["txnType"].as_str(), standing) {
             ("01", _) => answer(asked, "32", &[]),
-            (_, "absent") => answer(asked, "34", &[]),
+            (_, "34") => answer(asked, "34", &[]),
+            (_, "declined 32") => answer(asked, "32", &[]),
+            (_, "declined 06") => answer(asked, "06", &[]),
+            (_, "unsigned") => ResponseTemplate::new(200),
             (_, code) => found(asked, "01", code, "1280"),
         })
         .await;
-        let outcome = stage.channel.deduct(&deduction()).await.unwrap();
-        assert_eq!(
-            matches!(outcome, Outcome::Refused(_)),
-            refused,
-            "{standing}: {outcome:?}"
-        );
-        assert!(refused || outcome == Outcome::Pending);
+        let outcome = stage.channel.deduct(&deduction()).await;
+        match refused {
+            Some(true) => assert!(
+                matches!(&outcome, Ok(Outcome::Refused(why)) if why.code == "32"),
+                "{standing}: {outcome:?}"
+            ),
+            Some(false) => assert_eq!(outcome, Ok(Outcome::Pending), "{standing}"),
+            None => assert!(
+                matches!(outcome, Err(CallError::MaybeDone(_))),
+                "{standing}: {outcome:?}"
+            ),
+        }
         assert_eq!(stage.kinds().await, ["01", "00"]);
     }
-    // Where the question itself is not answered, the refusal of a repeat proves nothing about its first sending.
-    let silent = Stage::new(|asked| match asked["txnType"].as_str() {
-        "01" => answer(asked, "32", &[]),
-        _ => ResponseTemplate::new(200),
-    })
-    .await;
-    maybe(silent.channel.deduct(&deduction()).await);
 }
 
-type Say = fn(&Fields) -> ResponseTemplate;
+pub(crate) type Say = fn(&Fields) -> ResponseTemplate;
 
 /// Not signed by UnionPay, or not a message at all.
-const FORGED: &[(&str, Say)] = &[
+pub(crate) const FORGED: &[(&str, Say)] = &[
     ("plain text", |_| {
         ResponseTemplate::new(200).set_body_string("Invalid request.")
     }),
@@ -197,7 +223,7 @@ const FORGED: &[(&str, Say)] = &[
 ];
 
 /// Signed by UnionPay, but not the answer to this message.
-const STRANGE: &[(&str, Say)] = &[
+pub(crate) const STRANGE: &[(&str, Say)] = &[
     ("no code", |asked| answer(asked, "", &[])),
     ("another merchant", |asked| {
         answer(asked, "64", &[("merId", "700000000000002")])
@@ -355,8 +381,12 @@ async fn a_question_that_can_never_be_asked_is_refused_without_a_call() {
             "{outcome:?}"
         );
     }
-    let nothing = stage.channel.refund(&refund(0)).await;
-    assert!(matches!(nothing, Ok(Outcome::Refused(_))), "{nothing:?}");
+    let mut short = refund(1);
+    short.no = "R1".into();
+    for question in [refund(0), refund(1_000_000_000_000), short] {
+        let nothing = stage.channel.refund(&question).await;
+        assert!(matches!(nothing, Ok(Outcome::Refused(_))), "{nothing:?}");
+    }
     assert!(stage.asked().await.is_empty());
 }
 

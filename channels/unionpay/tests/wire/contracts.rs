@@ -292,6 +292,24 @@ async fn forged_notifications_are_refused() {
 }
 
 #[tokio::test]
+async fn the_page_that_brings_the_user_back_is_only_a_reason_to_ask() {
+    let channel = silent().await.channel;
+    let mut back = read(vector!("v13.body").as_bytes());
+    for unsaid in ["signature", "accNo", "customerInfo", "activateStatus", "tokenPayData"] {
+        back.remove(unsaid);
+    }
+    back.insert("respMsg".to_owned(), "success".to_owned());
+    let news = channel
+        .read_notice(&raw_notice(form(&sign(back, Signer::Unionpay))))
+        .await;
+    let ask = News::Contract {
+        contract: ContractKey::No(ContractNo::from(CONTRACT)),
+        standing: None,
+    };
+    assert_eq!(news, Ok(vec![ask]));
+}
+
+#[tokio::test]
 async fn a_genuine_notification_for_another_account_or_currency_does_not_fit() {
     let channel = silent().await.channel;
     for changes in [
@@ -418,6 +436,16 @@ fn a_wrong_configuration_names_its_field() {
         ("base_url", json!("ftp://gateway.95516.com")),
         ("base_url", json!("https://gateway.95516.com/?a=1")),
         ("biz_type_back", json!("301")),
+        ("biz_type_code_back", json!("x")),
+        ("term_id", json!("0108020")),
+        ("term_info", json!("longitude")),
+        ("term_info", json!("a={b}")),
+        ("encrypt_cert_pem", json!("rubbish")),
+        ("encrypt_cert_pem", json!(vector!("certificates/merchant.pem"))),
+        // Named as the test environment's, where names are checked.
+        ("encrypt_cert_pem", json!(vector!("certificates/encryption.pem"))),
+        ("file_url", json!("filedownload")),
+        ("file_timeout_ms", json!(600_000)),
         ("clearing_cut", json!("25:00")),
         ("consume_timeout_ms", json!(15_000)),
         ("query_timeout_ms", json!(0)),
@@ -442,6 +470,52 @@ fn a_wrong_configuration_names_its_field() {
     keyed["sign_method"] = json!("11");
     let error = build(keyed, Hands::at("20250301123456")).err().unwrap();
     assert!(error.to_string().contains("secure_key"), "{error}");
+}
+
+#[test]
+fn nothing_of_the_test_environment_stands_in_production() {
+    let production = |name: &str, value: Value| {
+        let mut config = config("https://gateway.95516.com");
+        config[name] = value;
+        match build(config, Hands::at("20250301123456")).err() {
+            Some(RegistryError::Config { error, .. }) => error.field,
+            other => panic!("{name} must be refused: {other:?}"),
+        }
+    };
+    // Roots and middles of a test environment are known by their names.
+    assert_eq!(production("mer_id", json!("700000000000001")), "root_certs_pem");
+    assert_eq!(production("check_cn", json!(false)), "check_cn");
+    assert_eq!(production("base_url", json!("http://gateway.95516.com")), "base_url");
+    assert_eq!(
+        production("file_url", json!("http://filedownload.95516.com")),
+        "file_url"
+    );
+    let mut mixed = config("http://127.0.0.1:1/unionpay");
+    mixed["file_url"] = json!("https://filedownload.95516.com/");
+    let error = build(mixed, Hands::at("20250301123456")).err().unwrap();
+    assert!(error.to_string().contains("test authority"), "{error}");
+    // Under authorities that are no test environment's the same account is built.
+    let mut genuine = config("https://gateway.95516.com");
+    let (root, middle) = authorities();
+    (genuine["root_certs_pem"], genuine["middle_certs_pem"]) = (json!(root), json!(middle));
+    assert!(build(genuine, Hands::at("20250301123456")).is_ok());
+}
+
+/// A root and a middle that are called like UnionPay's own.
+fn authorities() -> (String, String) {
+    let authority = |name: &str| {
+        let mut params = rcgen::CertificateParams::default();
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        (params, rcgen::KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).unwrap())
+    };
+    let (root, root_key) = authority("CFCA CS CA");
+    let (middle, middle_key) = authority("CFCA OCA1");
+    let issuer = rcgen::Issuer::from_params(&root, &root_key);
+    (
+        root.self_signed(&root_key).unwrap().pem(),
+        middle.signed_by(&middle_key, &issuer).unwrap().pem(),
+    )
 }
 
 #[test]

@@ -10,7 +10,7 @@ use aws_lc_rs::rsa::KeyPair;
 use aws_lc_rs::signature::RSA_PKCS1_SHA256;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use metropay_channel_unionpay::UnionpayFactory;
+use metropay_channel_unionpay::{Unionpay, UnionpayFactory};
 use metropay_core::channel::{
     Channel, ChannelRegistry, DeductQuestion, PaymentRef, Product, RefundQuestion, RegistryError, ReverseQuestion,
     Setting,
@@ -62,18 +62,23 @@ pub(crate) fn config(base_url: &str) -> Value {
         "middle_certs_pem": include_str!("../vectors/certificates/middle.pem"),
         "base_url": base_url,
         "query_timeout_ms": 400,
+        "file_timeout_ms": 400,
         "consume_timeout_ms": 400,
         "back_timeout_ms": 400,
     })
 }
 
-pub(crate) fn build(config: Value, clock: Arc<Hands>) -> Result<Arc<dyn Channel>, RegistryError> {
-    let setting = Setting {
+fn setting(clock: Arc<Hands>) -> Setting {
+    Setting {
         account: "account-1".into(),
         notify_url: "https://pay.example.test/notify/unionpay".to_owned(),
         clock,
         random: Arc::new(SeededRandom::new(1)),
-    };
+    }
+}
+
+pub(crate) fn build(config: Value, clock: Arc<Hands>) -> Result<Arc<dyn Channel>, RegistryError> {
+    let setting = setting(clock);
     let id = ChannelId::from("unionpay");
     ChannelRegistry::new()
         .with(UnionpayFactory::new(OutboundSettings::default()))
@@ -84,6 +89,8 @@ pub(crate) fn build(config: Value, clock: Arc<Hands>) -> Result<Arc<dyn Channel>
 pub(crate) struct Stage {
     pub(crate) server: MockServer,
     pub(crate) channel: Arc<dyn Channel>,
+    /// The same, with what UnionPay has of its own.
+    pub(crate) own: Arc<Unionpay>,
     pub(crate) clock: Arc<Hands>,
 }
 
@@ -122,8 +129,15 @@ impl Stage {
         let clock = Hands::at("20250301123456");
         let mut config = config(&server.uri());
         change(&mut config);
-        let channel = build(config, clock.clone()).unwrap();
-        Self { server, channel, clock }
+        let config = serde_json::from_value(config).unwrap();
+        let own = UnionpayFactory::default().adapter(config, setting(clock.clone()));
+        let own = Arc::new(own.unwrap());
+        Self {
+            server,
+            channel: own.clone(),
+            own,
+            clock,
+        }
     }
 
     /// The requests so far: path and fields.
@@ -293,5 +307,13 @@ pub(crate) fn reversal(channel_no: Option<&str>) -> ReverseQuestion {
         payment: payment(channel_no),
         no: ReversalNo::from("V20250301123500000ABCDEFGHJKLM"),
         at: china("20250301123500"),
+    }
+}
+
+/// A payment by code.
+pub(crate) fn by_code(channel_no: Option<&str>) -> PaymentRef {
+    PaymentRef {
+        product: Product::PaymentCode,
+        ..payment(channel_no)
     }
 }

@@ -11,8 +11,17 @@ macro_rules! vector {
 #[cfg(test)]
 mod answers;
 #[cfg(test)]
+mod bills;
+#[cfg(test)]
+mod code_payments;
+#[cfg(test)]
 mod contracts;
+#[cfg(test)]
+#[path = "../file/mod.rs"]
+mod file;
 #[cfg(test)]
 mod gateway;
 #[cfg(test)]
 mod reversals;
+#[cfg(test)]
+mod tokens;

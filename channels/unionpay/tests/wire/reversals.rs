@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use metropay_core::channel::{CallError, Outcome, Reversed};
 use wiremock::ResponseTemplate;
 
-use crate::gateway::{Fields, PAY, QUERY_ID, Stage, answer, found, reversal};
+use crate::gateway::{Fields, PAY, QUERY_ID, Stage, answer, by_code, found, reversal};
 
 const UNDO: &str = "V20250301123500000ABCDEFGHJKLM";
 const REFUND: &str = "W20250301123500000ABCDEFGHJKLM";
@@ -323,6 +323,60 @@ async fn what_went_back_already_is_money_back_and_other_refusals_are_refusals() 
         assert!(
             matches!(&outcome, Ok(Outcome::Refused(why)) if why.code == code),
             "{code}: {outcome:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn wrong_state_means_that_the_reversal_had_worked_where_one_was_sent_at_all() {
+    let world = World {
+        on_undo: "35",
+        on_refund: "35",
+        ..world(Some("00"))
+    };
+    let stage = world.stage().await;
+    stage.clock.set("20250301123530");
+    assert_eq!(money_back(stage.channel.reverse(&reversal(None)).await), None);
+    assert_eq!(sent(&stage).await, ["31", "04"]);
+    // A payment that was known to be paid is never reversed by 99.
+    let known = world.stage().await.channel.reverse(&reversal(Some(QUERY_ID))).await;
+    assert!(
+        matches!(&known, Ok(Outcome::Refused(why)) if why.code == "35"),
+        "{known:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_payment_by_code_is_undone_in_the_words_of_its_product() {
+    let mut question = reversal(None);
+    question.payment = by_code(None);
+    let stage = World {
+        then: Some("01"),
+        ..world(Some("05"))
+    }
+    .stage()
+    .await;
+    assert_eq!(stage.channel.reverse(&question).await, NEVER);
+    let (_, fields) = stage.asked().await.remove(1);
+    assert_eq!(
+        (fields["txnType"].as_str(), fields["channelType"].as_str()),
+        ("99", "08")
+    );
+
+    question.payment = by_code(Some(QUERY_ID));
+    let refused = World {
+        on_undo: "39",
+        ..world(Some("00"))
+    }
+    .stage()
+    .await;
+    assert_eq!(refused.channel.reverse(&question).await, Ok(Outcome::Pending));
+    let asked = refused.asked().await;
+    for kind in ["31", "04"] {
+        let (_, fields) = asked.iter().find(|(_, fields)| fields["txnType"] == kind).unwrap();
+        assert_eq!(
+            (fields["bizType"].as_str(), fields["channelType"].as_str()),
+            ("000000", "08")
         );
     }
 }
