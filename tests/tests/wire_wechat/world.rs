@@ -77,6 +77,11 @@ pub(crate) fn build(config: &Value, notify_url: &str, clock: &Arc<MovedClock>) -
     let schema = registry.schema(&wechat).expect("the channel is linked").to_value();
     let mut config = config.clone();
     let fields = config.as_object_mut().expect("an object");
+    for (ours, theirs) in [("client_cert_pem", "api_cert_pem"), ("client_key_pem", "api_key_pem")] {
+        if let Some(handed_out) = fields.get(theirs).cloned() {
+            fields.entry(ours).or_insert(handed_out);
+        }
+    }
     fields.retain(|name, _| schema["properties"].get(name).is_some());
     registry
         .build(&wechat, config, setting)
