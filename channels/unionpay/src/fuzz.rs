@@ -63,3 +63,27 @@ pub fn bill_row(data: &[u8]) {
 pub fn bill_summary(data: &[u8]) {
     let _ = Totals::default().agree(&String::from_utf8_lossy(data));
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn no_bytes_upset_any_reader(data in proptest::collection::vec(any::<u8>(), 0..700)) {
+            for read in [
+                super::answer,
+                super::notice,
+                super::domain,
+                super::coupons,
+                super::certificate,
+                super::bill_content,
+                super::bill,
+                super::bill_row,
+                super::bill_summary,
+            ] {
+                read(&data);
+            }
+        }
+    }
+}

@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use metropay_core::channel::{CallError, Hint, Outcome, Paid, RefundStanding, Standing};
+use metropay_core::channel::{CallError, ContractRef, Hint, Outcome, Paid, RefundStanding, Standing};
+use metropay_core::id::ContractNo;
 use metropay_core::money::Fen;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use wiremock::ResponseTemplate;
 
 use crate::gateway::{
-    self, Fields, PAY, QUERY_ID, Signer, Stage, answer, china, deduction, echo, found, order, payment, raw, refund,
-    sign, with_status,
+    self, Fields, PAY, QUERY_ID, Signer, Stage, TOKEN, answer, china, deduction, echo, found, order, payment, raw,
+    refund, reversal, sign, with_status,
 };
 
 fn maybe<T: std::fmt::Debug>(result: Result<T, CallError>) -> String {
@@ -258,6 +260,72 @@ async fn whatever_is_not_a_believed_answer_leaves_the_outcome_unknown() {
         let kinds = stage.kinds().await;
         assert_eq!(kinds, ["01", "04", "00"], "{name}: nothing is sent twice");
     }
+}
+
+#[tokio::test]
+async fn whatever_is_not_a_believed_answer_tells_nothing_of_refunds_contracts_and_reversals() {
+    let contract = ContractRef {
+        no: ContractNo::from("MCS20250301120000000001"),
+        asked_at: china("20250301120000"),
+        handle: Some(TOKEN.to_owned()),
+    };
+    // What has no amount cannot have another one.
+    let with_amount = |name: &str| name == "another amount";
+    for (name, say) in FORGED.iter().chain(STRANGE).filter(|(name, _)| !with_amount(name)) {
+        let stage = Stage::new(*say).await;
+        let told = [
+            format!("{:?}", stage.channel.query_refund(&refund(100)).await),
+            format!("{:?}", stage.channel.query_contract(&contract).await),
+            format!("{:?}", stage.channel.close_contract(&contract).await),
+            format!("{:?}", stage.channel.reverse(&reversal(None)).await),
+        ];
+        for told in told {
+            assert!(told.starts_with("Err(MaybeDone("), "{name}: {told}");
+        }
+        let kinds = stage.kinds().await;
+        assert_eq!(kinds, ["00", "78", "74", "00"], "{name}: nothing is sent twice");
+    }
+}
+
+/// A gateway that answers one request and is gone then.
+async fn once(code: &'static str) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        drop(listener);
+        let mut request = Vec::new();
+        // The version is the last of a message's fields by name.
+        while !request.ends_with(b"&version=5.1.0") {
+            let mut buffer = [0; 4096];
+            let read = socket.read(&mut buffer).await.unwrap();
+            request.extend_from_slice(&buffer[..read]);
+        }
+        let body = request.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap() + 4;
+        let fields = sign(echo(&gateway::read(&request[body..]), code, &[]), Signer::Unionpay);
+        let pairs: Vec<_> = fields.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let answer = pairs.join("&");
+        let head = format!(
+            "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+            answer.len()
+        );
+        socket.write_all(format!("{head}{answer}").as_bytes()).await.unwrap();
+    });
+    url
+}
+
+#[tokio::test]
+async fn what_was_sent_is_never_called_not_sent_because_the_question_behind_it_was_not() {
+    for code in ["32", "36"] {
+        let clock = gateway::Hands::at("20250301123456");
+        let channel = gateway::build(gateway::config(&once(code).await), clock.clone()).unwrap();
+        let outcome = channel.refund(&refund(100)).await;
+        assert!(matches!(outcome, Err(CallError::MaybeDone(_))), "{outcome:?}");
+    }
+    let clock = gateway::Hands::at("20250301123456");
+    let channel = gateway::build(gateway::config(&once("32").await), clock).unwrap();
+    let outcome = channel.deduct(&deduction()).await;
+    assert!(matches!(outcome, Err(CallError::MaybeDone(_))), "{outcome:?}");
 }
 
 #[tokio::test]

@@ -263,6 +263,33 @@ async fn a_paid_order_is_told_with_number_amount_coupon_and_time() {
 }
 
 #[tokio::test]
+async fn a_paid_code_is_told_like_any_other_payment_and_sponsors_are_added() {
+    let coupons = r#"[{"type":"CP01","offstAmt":"30"},{"type":"CP01","spnsrId":"00010000","offstAmt":"12"}]"#;
+    let paid_by_code = [
+        ("txnSubType", "06"),
+        ("bizType", "000000"),
+        ("reserved", "-"),
+        ("couponInfo", coupons),
+    ];
+    let news = silent()
+        .await
+        .channel
+        .read_notice(&notice(&paid_by_code))
+        .await
+        .unwrap();
+    let [
+        News::Payment {
+            standing: Some(Standing::Paid(paid)),
+            ..
+        },
+    ] = news.as_slice()
+    else {
+        panic!("{news:?}");
+    };
+    assert_eq!((paid.amount.get(), paid.coupon.get()), (1280, 42));
+}
+
+#[tokio::test]
 async fn forged_notifications_are_refused() {
     let channel = silent().await.channel;
     let mut cheaper = read(vector!("v3.body").as_bytes());
