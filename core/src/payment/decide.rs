@@ -78,11 +78,12 @@ pub(super) fn decide(
         ways: usable.iter().filter_map(|row| way(row, caps, health, now)).collect(),
     };
     let route = rules.route(&question).map_err(rule_error)?;
-    let chosen = route
-        .answer
-        .as_ref()
-        .and_then(|id| usable.iter().find(|row| row.mandate_id.as_ref() == Some(id)));
-    let Some((row, way, contract, handle)) = chosen.and_then(|row| whole(row, caps, health, now)) else {
+    let chosen = route.answer.as_ref().and_then(|id| {
+        let way = question.ways.iter().find(|way| way.mandate == *id)?.clone();
+        let row = usable.iter().find(|row| row.mandate_id.as_ref() == Some(id))?;
+        Some((row, way, row.contract_no.clone()?, row.handle_sealed.clone()?))
+    });
+    let Some((row, way, contract, handle)) = chosen else {
         return Err(No::NeedMandate {
             uid: code.uid.clone(),
             code_id: code.code_id.clone(),
@@ -196,15 +197,6 @@ fn way(row: &Facts, caps: &Caps, health: &Health, now: Time) -> Option<Way> {
         account,
         mandate: row.mandate_id.clone()?,
     })
-}
-
-fn whole<'a>(row: &&'a Facts, caps: &Caps, health: &Health, now: Time) -> Option<(&'a Facts, Way, ContractNo, String)> {
-    Some((
-        row,
-        way(row, caps, health, now)?,
-        row.contract_no.clone()?,
-        row.handle_sealed.clone()?,
-    ))
 }
 
 fn rule_error(error: crate::rules::RuleError) -> Problem {
