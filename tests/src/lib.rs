@@ -8,6 +8,7 @@ mod ground;
 pub mod process;
 mod proof;
 mod shop;
+mod store;
 mod world;
 
 pub use metropay_server::demo::client::{App, Control, Phone, Reply, Till};

@@ -119,10 +119,9 @@ impl World {
     /// # Errors
     /// When something cannot be started.
     pub async fn new(wishes: Wishes) -> Result<Self> {
-        let folder = ground::folder().await?;
-        let mut config = ground::configuration(folder.path())?;
+        let (folder, mut config) = ground::own().await?;
         wishes.put_into(&mut config)?;
-        let demo = Folder::of(&config)?;
+        let demo = Folder::at(folder.path().to_owned())?;
         let app_key = demo.complete(&mut config)?;
         let mut settings = ground::gateways(folder.path(), wishes.settle_ms);
         let simulator = Simulator::start(settings.clone()).await?;

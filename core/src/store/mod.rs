@@ -9,6 +9,7 @@
 
 pub mod account;
 pub mod alarm;
+pub mod at_once;
 pub mod block;
 pub mod code;
 pub mod contract;
@@ -32,4 +33,4 @@ pub mod revocation;
 pub mod spend;
 pub mod user;
 
-pub use db::{Db, is_unique_violation};
+pub use db::{Db, Lane, Pools, is_unique_violation};
