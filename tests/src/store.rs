@@ -1,5 +1,6 @@
-//! On which store the worlds stand: `METROPAY_TEST_STORE` is `embedded` (the default) or `postgres`. On PostgreSQL every
-//! world has a database of its own, copied from the seeded one by the server itself.
+//! On which store the worlds stand, by `METROPAY_TEST_STORE`: `embedded` (the default), `postgres` (PostgreSQL and Redis), or
+//! `nodes` (two servers on PostgreSQL and Redis behind a proxy). On PostgreSQL every world has a database of its own, copied
+//! from the seeded one by the server itself.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -42,7 +43,7 @@ const POOLS: Pools = Pools {
 ///
 /// # Errors
 /// When the server does not make one.
-pub(crate) async fn fresh() -> Result<Option<DatabaseConfig>> {
+pub async fn fresh() -> Result<Option<DatabaseConfig>> {
     let Some(server) = server().await? else { return Ok(None) };
     // Dropping takes its time, and nobody waits for it.
     std::thread::spawn(|| {
@@ -56,10 +57,18 @@ pub(crate) async fn fresh() -> Result<Option<DatabaseConfig>> {
 ///
 /// # Errors
 /// When the server does not make one.
-pub(crate) async fn copy_of(url: &str) -> Result<Option<DatabaseConfig>> {
+pub async fn copy_of(url: &str) -> Result<Option<DatabaseConfig>> {
     let Some(server) = server().await? else { return Ok(None) };
     let name = url.rsplit('/').next().context("a database has a name")?;
     make(server, &format!(" TEMPLATE {name}")).await.map(Some)
+}
+
+/// How many servers a world has.
+pub fn nodes() -> usize {
+    match std::env::var("METROPAY_TEST_STORE").as_deref() {
+        Ok("nodes") => 2,
+        _ => 1,
+    }
 }
 
 async fn make(server: &Server, like: &str) -> Result<DatabaseConfig> {
@@ -107,8 +116,8 @@ async fn server() -> Result<Option<&'static Server>> {
     let found = SERVER.get_or_try_init(|| async {
         match std::env::var("METROPAY_TEST_STORE").as_deref() {
             Err(_) | Ok("embedded") => Ok(None),
-            Ok("postgres") => postgres().await.map(Some),
-            Ok(other) => bail!("METROPAY_TEST_STORE is {other:?}; it may be embedded or postgres"),
+            Ok("postgres" | "nodes") => postgres().await.map(Some),
+            Ok(other) => bail!("METROPAY_TEST_STORE is {other:?}; it may be embedded, postgres or nodes"),
         }
     });
     Ok(found.await?.as_ref())

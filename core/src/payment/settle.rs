@@ -37,8 +37,12 @@ pub(super) async fn settle_sent(engine: &Engine, payment: Payment, news: &News) 
         return settle(engine, &payment.pay_no, news).await;
     };
     let now = engine.clock.now();
-    if !engine.db.writes_in_one_statement() || !succeed_at_once(engine, &payment, &paid, now).await? {
-        // Somebody had other news in the meantime.
+    let at_once = engine.db.writes_in_one_statement();
+    if at_once {
+        fail::fail_point!("K4b");
+    }
+    if !at_once || !succeed_at_once(engine, &payment, &paid, now).await? {
+        // Not possible there, or somebody had other news in the meantime.
         return settle(engine, &payment.pay_no, news).await;
     }
     engine.live.wake(&super::topic(&payment));
