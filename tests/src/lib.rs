@@ -4,6 +4,7 @@
 //! books are checked. So every story proves the books.
 
 pub mod channel;
+pub mod containers;
 mod ground;
 pub mod process;
 mod proof;
