@@ -77,6 +77,9 @@ const STATEMENT_MAX: Duration = Duration::from_secs(5);
 const JOB_STATEMENT_MAX: Duration = Duration::from_secs(120);
 /// A transaction that was left open for so long was forgotten.
 const IDLE_IN_TRANSACTION_MAX: Duration = Duration::from_secs(30);
+/// Waits as long as another node migrates, and is held as long as we do. The number is this product's own; any would do.
+const MIGRATION_LOCK: &str = "SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0; \
+    SET LOCAL idle_in_transaction_session_timeout = 0; SELECT pg_advisory_xact_lock(7811042315)";
 /// From when on an idle connection is asked whether it is still there before it is used.
 const STALE_AFTER: Duration = Duration::from_secs(2);
 
@@ -148,7 +151,15 @@ impl Db {
     /// # Errors
     /// When a migration fails.
     pub async fn migrate<M: MigratorTrait>(&self) -> Result<(), DbErr> {
-        M::up(self.on(Lane::Jobs).write(), None).await
+        let db = self.on(Lane::Jobs);
+        if !has_other_writers(db.write()) {
+            return M::up(db.write(), None).await;
+        }
+        // Nodes that start together migrate one after the other; the lock ends with its transaction, also if we die.
+        let lock = db.begin().await?;
+        lock.execute_unprepared(MIGRATION_LOCK).await?;
+        M::up(db.write(), None).await?;
+        lock.commit().await
     }
 
     /// Begins a transaction that only reads: everything in it is seen as of one moment.
