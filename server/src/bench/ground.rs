@@ -37,7 +37,7 @@ pub(super) const ISSUER: &str = "metropay-bench-app";
 pub(super) const KID: &str = "bench-app";
 /// Everything confidential of a measured database is sealed under this, so that it can be measured again and nothing else
 /// can be: a database that holds anything real has another key, and does not open.
-const MASTER_KEY: &str = "6d6574726f7061792d62656e63682d6e6f7468696e672d69732d7265616c2d30";
+const MASTER_KEY: &str = "9160b99b58ab196e7ef5381d70cc6671893aa3385cfad36485b2e6d7de57a63c";
 
 /// Everything that stands during a measurement.
 pub(super) struct Ground {
@@ -200,7 +200,7 @@ fn configuration(settings: &GroundSettings, folder: &Path, app_public_key: &str)
     let listen = free_address()?;
     let own = format!("sqlite://{}/metropay.db?mode=rwc", folder.display());
     let url = settings.database.as_deref().unwrap_or(&own);
-    let many = u32::MAX;
+    let many = 1_000_000;
     let mut sections = json!({
         "server": {
             "listen": listen, "public_url": format!("http://{listen}"), "drain_s": 5, "connections_max": 100_000,
