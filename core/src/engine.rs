@@ -16,7 +16,7 @@ use crate::money::Fen;
 use crate::problem::{Code, Problem};
 use crate::random::Random;
 use crate::rules::Rules;
-use crate::store::Db;
+use crate::store::{Db, Lane};
 use crate::vault::{IndexPurpose, Place, Purpose, Vault};
 
 /// Bounds on money and waiting that an operator sets.
@@ -53,6 +53,7 @@ impl Default for Caps {
 }
 
 /// The parts that an engine is made of.
+#[derive(Clone)]
 pub struct Parts {
     /// The database.
     pub db: Db,
@@ -61,7 +62,7 @@ pub struct Parts {
     /// Where random bytes come from.
     pub random: Arc<dyn Random>,
     /// Seals and opens what is confidential.
-    pub vault: Vault,
+    pub vault: Arc<Vault>,
     /// The rules in force.
     pub rules: Arc<dyn Rules>,
     /// Wakes Apps.
@@ -103,6 +104,20 @@ impl Engine {
             parts,
             adapters: Cache::new(ADAPTERS_MAX),
             health: Arc::default(),
+        }
+    }
+
+    /// The same engine on another lane's connections to the database. Everything else is shared.
+    #[must_use]
+    pub fn on(&self, lane: Lane) -> Self {
+        let db = self.parts.db.on(lane);
+        Self {
+            parts: Parts {
+                db,
+                ..self.parts.clone()
+            },
+            adapters: self.adapters.clone(),
+            health: Arc::clone(&self.health),
         }
     }
 

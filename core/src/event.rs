@@ -81,6 +81,12 @@ pub(crate) async fn about_payment(
     let Some(uid) = &payment.uid else {
         return Ok(());
     };
+    let payload = of_payment(payment, more);
+    push(tx, kind, uid, payment.code_id.clone(), &payload, now).await
+}
+
+/// The facts of an event about a payment.
+pub(crate) fn of_payment(payment: &Payment, more: Value) -> Value {
     let mut payload = json!({
         "pay_out_trade_no": payment.pay_no,
         "mch_id": payment.mch_id,
@@ -92,7 +98,7 @@ pub(crate) async fn about_payment(
     if let (Some(payload), Value::Object(more)) = (payload.as_object_mut(), more) {
         payload.extend(more);
     }
-    push(tx, kind, uid, payment.code_id.clone(), &payload, now).await
+    payload
 }
 
 /// Writes down an event.

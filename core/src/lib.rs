@@ -43,4 +43,4 @@ pub mod vault;
 
 mod store;
 
-pub use store::Db;
+pub use store::{Db, Lane, Pools};

@@ -12,27 +12,33 @@ use metropay_simulator::{Settings, Simulator};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
+use crate::store;
+
 /// Where the gateways keep their books in a world's folder.
 const GATEWAYS: &str = "simulator";
 
-static SEEDED: OnceCell<TempDir> = OnceCell::const_new();
+static SEEDED: OnceCell<(TempDir, Config)> = OnceCell::const_new();
 
-/// A folder of its own with everything seeded.
+/// A folder of its own with everything seeded, and the configuration of a server that stands on it.
 ///
 /// # Errors
 /// When it cannot be seeded or copied.
-pub(crate) async fn folder() -> Result<TempDir> {
-    let seeded = SEEDED.get_or_try_init(made).await?;
+pub(crate) async fn own() -> Result<(TempDir, Config)> {
+    let (folder, config) = SEEDED.get_or_try_init(made).await?;
     let own = in_memory()?;
-    copy(seeded.path(), own.path()).context("copying the seeded folder")?;
-    Ok(own)
+    copy(folder.path(), own.path()).context("copying the seeded folder")?;
+    let mut own_config = configuration(own.path())?;
+    if let Some(database) = store::copy_of(&config.database.url).await? {
+        own_config.database = database;
+    }
+    Ok((own, own_config))
 }
 
 /// The demo's configuration on this folder and a free port.
 ///
 /// # Errors
 /// When the demo's own configuration cannot be read.
-pub(crate) fn configuration(folder: &Path) -> Result<Config> {
+fn configuration(folder: &Path) -> Result<Config> {
     let mut config = Config::load(Profile::Demo, Path::new("no such folder"))?;
     config.server.listen = ([127, 0, 0, 1], 0).into();
     config.server.ops_listen = Some(([127, 0, 0, 1], 0).into());
@@ -50,16 +56,19 @@ pub(crate) fn gateways(folder: &Path, settle_ms: u64) -> Settings {
     }
 }
 
-async fn made() -> Result<TempDir> {
+async fn made() -> Result<(TempDir, Config)> {
     let folder = in_memory()?;
     let mut config = configuration(folder.path())?;
-    let demo = Folder::of(&config)?;
+    if let Some(database) = store::fresh().await? {
+        config.database = database;
+    }
+    let demo = Folder::at(folder.path().to_owned())?;
     let app_key = demo.complete(&mut config)?;
     let simulator = Simulator::start(gateways(folder.path(), 0)).await?;
     let server = Server::start(&config, std::sync::Arc::new(SystemClock)).await?;
     seed::seed(&config, &demo, &app_key, &server, &simulator).await?;
     server.stop().await;
-    Ok(folder)
+    Ok((folder, config))
 }
 
 /// A folder in memory where the machine has such a place: a world may lose everything when it ends, and need not wait for a

@@ -3,11 +3,13 @@
 //! A story runs in [`story`]: when it ends, the world is left alone until everything has ended by itself, and then the
 //! books are checked. So every story proves the books.
 
+pub mod balancer;
 pub mod channel;
 mod ground;
 pub mod process;
 mod proof;
 mod shop;
+pub mod store;
 mod world;
 
 pub use metropay_server::demo::client::{App, Control, Phone, Reply, Till};

@@ -16,8 +16,9 @@ use metropay_server::serve::Server;
 use metropay_simulator::{Effect, Fault, Frame, MovementKind, Settings, Simulator};
 use serde_json::{Value, json};
 
+use crate::balancer::{Balancer, Bound};
 use crate::channel::Words;
-use crate::{ground, proof};
+use crate::{ground, proof, store};
 
 /// What a story wants to be otherwise.
 #[derive(Debug, Clone)]
@@ -63,8 +64,12 @@ pub struct World {
     pub control: Control,
     /// The server's clock. Moved by [`World::advance`], so that the gateways' goes with it.
     pub clock: Arc<MovedClock>,
-    /// The running server.
+    /// The running server; the first, where there are several.
     pub server: Server,
+    #[expect(dead_code, reason = "they serve until the world ends")]
+    others: Vec<Server>,
+    #[expect(dead_code, reason = "it forwards until the world ends")]
+    balancer: Balancer,
     config: Config,
     app_key: Secret,
     gateways: Mutex<Gateways>,
@@ -119,10 +124,9 @@ impl World {
     /// # Errors
     /// When something cannot be started.
     pub async fn new(wishes: Wishes) -> Result<Self> {
-        let folder = ground::folder().await?;
-        let mut config = ground::configuration(folder.path())?;
+        let (folder, mut config) = ground::own().await?;
         wishes.put_into(&mut config)?;
-        let demo = Folder::of(&config)?;
+        let demo = Folder::at(folder.path().to_owned())?;
         let app_key = demo.complete(&mut config)?;
         let mut settings = ground::gateways(folder.path(), wishes.settle_ms);
         let simulator = Simulator::start(settings.clone()).await?;
@@ -131,7 +135,17 @@ impl World {
         let ahead = until_noon(&*clock);
         simulator.frame().clock.set_offset_ms(millis(ahead));
         clock.advance(ahead);
+        let proxy = Bound::new().await?;
+        if store::nodes() > 1 {
+            config.server.public_url = proxy.url();
+        }
         let server = Server::start(&config, clock.clone()).await?;
+        let mut others = Vec::new();
+        for _ in 1..store::nodes() {
+            others.push(Server::start(&config, clock.clone()).await?);
+        }
+        let nodes = std::iter::once(&server).chain(&others).map(Server::addr).collect();
+        let balancer = proxy.forward(nodes);
         let credentials = seed::seed(&config, &demo, &app_key, &server, &simulator).await?;
         let control = Control::new(simulator.url());
         Ok(Self {
@@ -139,6 +153,8 @@ impl World {
             control,
             clock,
             server,
+            others,
+            balancer,
             config,
             app_key,
             gateways: Mutex::new(Gateways {

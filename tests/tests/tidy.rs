@@ -195,7 +195,9 @@ fn sql_stands_in_the_tables_room_and_in_the_migrations_only() {
                 .expect("a source of ours")
                 .display()
                 .to_string();
-            if shown.starts_with("core/src/store/") || shown.starts_with("migrations/") {
+            // The harness makes and drops whole databases; it knows no table.
+            let makes_databases = shown == "tests/src/store.rs";
+            if shown.starts_with("core/src/store/") || shown.starts_with("migrations/") || makes_databases {
                 continue;
             }
             let text = read(&path);

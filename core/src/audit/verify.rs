@@ -153,12 +153,11 @@ async fn entries_are_chained(tx: &DatabaseTransaction) -> Result<Finding, Proble
     for block in store::block::all(tx).await? {
         let mut entries = Vec::new();
         loop {
-            let page = store::entry::after(tx, through, PAGE).await?;
-            let before = entries.len();
-            entries.extend(page.into_iter().take_while(|entry| entry.entry_id <= block.last_entry));
-            if entries.len() == before {
+            let page = store::entry::between(tx, through, block.last_entry, PAGE).await?;
+            if page.is_empty() {
                 break;
             }
+            entries.extend(page);
             through = entries.last().map_or(through, |entry| entry.entry_id);
         }
         let holds = block.previous_hash == previous && block.hash == seal::hash(&previous, &entries);

@@ -38,6 +38,7 @@ pub async fn issue(engine: &Engine, uid: &Uid, method: Option<ChannelId>) -> Res
     }
     let now = engine.clock.now();
     let tx = engine.db.begin().await?;
+    store::user::hold(&tx, uid).await?;
     let minute_ago = now.minus(std::time::Duration::from_secs(60));
     if store::code::issued_since(&tx, uid, minute_ago).await? >= PER_MINUTE {
         return Err(Problem::new(ProblemCode::RateLimited).fact("retry_after_s", 10));

@@ -13,15 +13,16 @@ use crate::store::entry::journal::Model as Journal;
 
 /// A payment came: the channel holds it, the merchant is owed it less the fee.
 pub(crate) async fn payment(tx: &DatabaseTransaction, payment: &Payment, now: Time) -> Result<(), Problem> {
-    post(
-        tx,
-        "pay",
-        payment.pay_no.as_str(),
-        payment,
-        moved(payment, payment.amount, payment.fee, 1)?,
-        now,
-    )
-    .await
+    let (journal, entries) = of_payment(payment, now)?;
+    write(tx, journal, entries.into()).await
+}
+
+/// The journal of a payment that came, and its entries: account and signed amount in fen.
+pub(crate) fn of_payment(payment: &Payment, now: Time) -> Result<(Journal, [(String, i64); 3]), Problem> {
+    let entries = moved(payment, payment.amount, payment.fee, 1)?;
+    let journal = journal("pay", payment.pay_no.as_str(), payment, now);
+    balanced(&journal, &entries);
+    Ok((journal, entries))
 }
 
 /// A payment was undone: the mirror image of its coming.
@@ -31,7 +32,7 @@ pub(crate) async fn reversal(tx: &DatabaseTransaction, payment: &Payment, now: T
         "reverse",
         payment.pay_no.as_str(),
         payment,
-        moved(payment, payment.amount, payment.fee, -1)?,
+        moved(payment, payment.amount, payment.fee, -1)?.into(),
         now,
     )
     .await
@@ -50,7 +51,7 @@ pub(crate) async fn refund(
         "refund",
         refund.refund_no.as_str(),
         payment,
-        moved(payment, refund.amount, fee_back, -1)?,
+        moved(payment, refund.amount, fee_back, -1)?.into(),
         now,
     )
     .await
@@ -82,14 +83,14 @@ pub(crate) async fn compensation(
 }
 
 /// Money between the channel, the merchant and the platform; `sign` 1 for in, −1 for out.
-fn moved(payment: &Payment, amount: Fen, fee: Fen, sign: i64) -> Result<Vec<(String, i64)>, Problem> {
+fn moved(payment: &Payment, amount: Fen, fee: Fen, sign: i64) -> Result<[(String, i64); 3], Problem> {
     let credited = amount.minus(fee)?;
     let signed = |fen: Fen, sign: i64| {
         fen.signed()
             .checked_mul(sign)
             .ok_or_else(|| Problem::new(Code::Internal))
     };
-    Ok(vec![
+    Ok([
         (clearing(&payment.account_id), signed(amount, sign)?),
         (payable(&payment.mch_id), signed(credited, negative(sign)?)?),
         (FEE.to_owned(), signed(fee, negative(sign)?)?),
@@ -105,25 +106,37 @@ async fn post(
     kind: &str,
     subject: &str,
     payment: &Payment,
-    mut entries: Vec<(String, i64)>,
+    entries: Vec<(String, i64)>,
     now: Time,
 ) -> Result<(), Problem> {
+    write(tx, journal(kind, subject, payment, now), entries).await
+}
+
+async fn write(tx: &DatabaseTransaction, journal: Journal, mut entries: Vec<(String, i64)>) -> Result<(), Problem> {
+    balanced(&journal, &entries);
+    entries.retain(|(_, amount)| *amount != 0);
+    Ok(store::entry::insert(tx, journal, &entries).await?)
+}
+
+/// Stays on in production: books that do not balance are worse than none.
+fn balanced(journal: &Journal, entries: &[(String, i64)]) {
     let sum = entries
         .iter()
         .try_fold(0i64, |sum, (_, amount)| sum.checked_add(*amount));
-    // Stays on in production: books that do not balance are worse than none.
     assert!(
         sum == Some(0),
-        "a journal of kind {kind} for {subject} would not sum to zero"
+        "the journal {} would not sum to zero",
+        journal.journal_id
     );
-    entries.retain(|(_, amount)| *amount != 0);
-    let journal = Journal {
+}
+
+fn journal(kind: &str, subject: &str, payment: &Payment, now: Time) -> Journal {
+    Journal {
         journal_id: format!("{kind}:{subject}"),
         kind: kind.to_owned(),
         mch_id: payment.mch_id.clone(),
         pay_no: payment.pay_no.clone(),
         day: now.day(),
         posted_at: now,
-    };
-    Ok(store::entry::insert(tx, journal, &entries).await?)
+    }
 }

@@ -17,12 +17,15 @@ const BLOCK_MAX: u64 = 5_000;
 /// # Errors
 /// When the database does not answer.
 pub async fn seal(engine: &Engine) -> Result<usize, Problem> {
+    let Some(complete) = store::entry::complete_through(engine.db.write()).await? else {
+        return Ok(0);
+    };
     let tx = engine.db.begin().await?;
     let last = store::block::last(&tx).await?;
     let (block_no, through, previous) = last.map_or((0, 0, "0".repeat(64)), |block| {
         (block.block_no, block.last_entry, block.hash)
     });
-    let entries = store::entry::after(&tx, through, BLOCK_MAX).await?;
+    let entries = store::entry::between(&tx, through, complete, BLOCK_MAX).await?;
     let (Some(first), Some(final_entry)) = (entries.first(), entries.last()) else {
         return Ok(0);
     };
@@ -35,7 +38,12 @@ pub async fn seal(engine: &Engine) -> Result<usize, Problem> {
         sealed_at: engine.clock.now(),
     };
     let through = block.last_entry;
-    store::block::insert(&tx, block).await?;
+    match store::block::insert(&tx, block).await {
+        Ok(()) => {}
+        // Another node was faster, whose turn it may be by now.
+        Err(error) if store::is_unique_violation(&error) => return Ok(0),
+        Err(error) => return Err(error.into()),
+    }
     for (account, amount) in sums(&entries)? {
         store::block::roll_up(&tx, account, amount, through).await?;
     }

@@ -16,6 +16,7 @@ use crate::store;
 pub async fn close(engine: &Engine, uid: &Uid, id: &MandateId) -> Result<Mandate, Problem> {
     let now = engine.clock.now();
     let tx = engine.db.begin().await?;
+    store::user::hold(&tx, uid).await?;
     let seen = store::mandate::find(&tx, uid, id)
         .await?
         .ok_or_else(|| Problem::new(Code::MandateNotFound))?;

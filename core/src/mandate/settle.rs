@@ -30,9 +30,11 @@ pub(crate) async fn by_key(engine: &Engine, key: &ContractKey) -> Result<Option<
 pub(crate) async fn settle(engine: &Engine, no: &ContractNo, standing: &ContractStanding) -> Result<(), Problem> {
     let now = engine.clock.now();
     let tx = engine.db.begin().await?;
-    let seen = store::contract::find(&tx, no)
-        .await?
-        .ok_or_else(|| Problem::new(Code::MandateNotFound))?;
+    let found = || async { Ok::<_, Problem>(store::contract::find(&tx, no).await?) };
+    let not_found = || Problem::new(Code::MandateNotFound);
+    store::user::hold(&tx, &found().await?.ok_or_else(not_found)?.uid).await?;
+    // As it stands now that nobody else acts for this user.
+    let seen = found().await?.ok_or_else(not_found)?;
     let new = match (seen.state, standing) {
         (MandateState::Closed, _) => return Ok(()),
         (_, ContractStanding::Active(signed)) => active(engine, &seen, signed, now)?,

@@ -110,6 +110,7 @@ async fn attach(
         ..fresh(engine, wish, account, contract.contract_no.clone())
     };
     let tx = engine.db.begin().await?;
+    store::user::hold(&tx, &wish.uid).await?;
     // It may have ended since it was read; a mandate on it would be usable for ever and never work.
     let present = store::contract::find(&tx, &contract.contract_no).await?;
     if present.is_none_or(|present| present.state != MandateState::Active) || !insert(&tx, &mandate).await? {
@@ -151,6 +152,7 @@ async fn begin(
     };
     let mandate = fresh(engine, wish, account, contract.contract_no.clone());
     let tx = engine.db.begin().await?;
+    store::user::hold(&tx, &wish.uid).await?;
     store::contract::insert(&tx, contract).await?;
     if !insert(&tx, &mandate).await? {
         tx.rollback().await?;

@@ -1,5 +1,7 @@
-//! Writing a payment down: everything or nothing, and the database decides (INV-05, INV-06, INV-07, INV-21).
+//! Writing a payment down: everything or nothing, and the database decides (INV-05, INV-06, INV-07, INV-21). PostgreSQL does
+//! it in one statement, the embedded database in one transaction.
 
+use sea_orm::DbErr;
 use serde_json::json;
 
 use super::decide::Decision;
@@ -11,6 +13,7 @@ use crate::id::{MchId, PayNo};
 use crate::money::Fen;
 use crate::problem::{Code, Problem};
 use crate::store;
+use crate::store::at_once::{Placed, Placing};
 use crate::store::payment::Facts;
 use crate::store::user::UserState;
 
@@ -33,42 +36,74 @@ pub(super) async fn open(
     decision: Decision,
 ) -> Result<Opened, Problem> {
     let payment = compose(engine, mch_id, ask, code_hash, decision);
-    let tx = engine.db.begin().await?;
-    let cap = engine.caps.per_user_day;
-    if let Some(uid) = &payment.uid {
-        if !store::spend::add(&tx, uid, payment.day, payment.amount, cap).await? {
-            tx.rollback().await?;
-            return Err(Problem::new(Code::LimitExceeded).fact("limit", "per_user_day"));
-        }
-        // The first write has made this transaction the only one that writes: what stands now stands until it ends.
-        if !still_stands(&store::payment::facts(&tx, &payment.code_hash, mch_id).await?, &payment) {
-            tx.rollback().await?;
-            return Ok(Opened::Overtaken);
-        }
-    }
-    let no = Some(payment.pay_no.clone());
-    let written = async {
-        store::request_no::take(&tx, mch_id, &payment.out_request_no, no, payment.created_at).await?;
-        store::payment::insert(&tx, payment.clone()).await
+    let written = if engine.db.writes_in_one_statement() {
+        at_once(engine, &payment).await
+    } else {
+        in_steps(engine, &payment).await
     };
-    match written.await {
-        Ok(()) => {}
-        Err(error) if store::is_unique_violation(&error) => {
-            tx.rollback().await?;
-            return Ok(Opened::Taken);
-        }
+    let placed = match written {
+        Ok(placed) => placed,
+        Err(error) if store::is_unique_violation(&error) => return Ok(Opened::Taken),
         Err(error) => return Err(error.into()),
+    };
+    match placed {
+        Placed::Overtaken => return Ok(Opened::Overtaken),
+        Placed::OverCap => return Err(Problem::new(Code::LimitExceeded).fact("limit", "per_user_day")),
+        Placed::Written => {}
     }
-    // The use of one code ends whatever else of the user's could still be scanned.
-    if let Some(uid) = &payment.uid {
-        store::code::end(&tx, uid, None, payment.created_at).await?;
-    }
-    event::about_payment(&tx, EventKind::PaymentPlaced, &payment, json!({}), payment.created_at).await?;
-    tx.commit().await?;
     engine.live.wake(&topic(&payment));
     tracing::info!(payment = %payment.pay_no, merchant = %mch_id, channel = %payment.channel, amount_fen = payment.amount.get(),
         "payment {} of {} fen placed at {}", payment.pay_no, payment.amount, payment.channel);
     Ok(Opened::Fresh(Box::new(payment)))
+}
+
+/// In one statement, where the database can.
+async fn at_once(engine: &Engine, payment: &Payment) -> Result<Placed, DbErr> {
+    let (Some(uid), Some(code_id), Some(mandate_id)) = (&payment.uid, &payment.code_id, &payment.mandate_id) else {
+        return in_steps(engine, payment).await;
+    };
+    let placing = Placing {
+        payment,
+        uid,
+        code_id,
+        mandate_id,
+        cap: engine.caps.per_user_day,
+        told: (
+            EventKind::PaymentPlaced.word(),
+            event::of_payment(payment, json!({})).to_string(),
+        ),
+    };
+    store::at_once::place(engine.db.write(), placing).await
+}
+
+/// In a transaction; an error takes everything back.
+async fn in_steps(engine: &Engine, payment: &Payment) -> Result<Placed, DbErr> {
+    let tx = engine.db.begin().await?;
+    if let Some(uid) = &payment.uid {
+        let cap = engine.caps.per_user_day;
+        if !store::spend::add(&tx, uid, payment.day, payment.amount, cap).await? {
+            return Ok(Placed::OverCap);
+        }
+        // The first write has made this transaction the only one that writes: what stands now stands until it ends.
+        if !still_stands(
+            &store::payment::facts(&tx, &payment.code_hash, &payment.mch_id).await?,
+            payment,
+        ) {
+            return Ok(Placed::Overtaken);
+        }
+    }
+    let no = Some(payment.pay_no.clone());
+    store::request_no::take(&tx, &payment.mch_id, &payment.out_request_no, no, payment.created_at).await?;
+    store::payment::insert(&tx, payment.clone()).await?;
+    if let Some(uid) = &payment.uid {
+        // The use of one code ends whatever else of the user's could still be scanned.
+        store::code::end(&tx, uid, None, payment.created_at).await?;
+        let told = event::of_payment(payment, json!({})).to_string();
+        let kind = EventKind::PaymentPlaced.word();
+        store::event::insert(&tx, uid, kind, payment.code_id.clone(), told, payment.created_at).await?;
+    }
+    tx.commit().await?;
+    Ok(Placed::Written)
 }
 
 /// Whether the decision still holds: a code, an account and a consent that were ended before the payment was written down

@@ -173,11 +173,16 @@ async fn repeat(
 async fn answer_in_time(engine: &Arc<Engine>, payment: Payment, with: With) -> Result<Payment, Problem> {
     let pay_no = payment.pay_no.clone();
     let sending = tokio::spawn(send(Arc::clone(engine), payment, with));
-    if let Ok(Ok(Err(problem))) = tokio::time::timeout(engine.caps.till_wait, sending).await {
-        // The payment stands; whatever went wrong, the completer finds out how it ends.
-        tracing::error!(payment = %pay_no, error = %problem, "sending payment {pay_no} broke off: {problem}");
-    }
+    let sent = tokio::time::timeout(engine.caps.till_wait, sending).await;
     fail::fail_point!("K5");
+    match sent {
+        Ok(Ok(Ok(Some(settled)))) => return Ok(settled),
+        // The payment stands; whatever went wrong, the completer finds out how it ends.
+        Ok(Ok(Err(problem))) => {
+            tracing::error!(payment = %pay_no, error = %problem, "sending payment {pay_no} broke off: {problem}");
+        }
+        _ => {}
+    }
     let payment = store::payment::find(engine.db.write(), &pay_no).await?;
     payment.ok_or_else(|| Problem::new(Code::Internal))
 }

@@ -41,8 +41,9 @@ pub(super) enum With {
     Code(Secret),
 }
 
-/// Calls the channel, outside any transaction, and passes what it says through the gate.
-pub(super) async fn send(engine: Arc<Engine>, payment: Payment, with: With) -> Result<(), Problem> {
+/// Calls the channel, outside any transaction, and passes what it says through the gate. Answers the payment as it was
+/// settled here; nothing where somebody else settled it, or nobody did.
+pub(super) async fn send(engine: Arc<Engine>, payment: Payment, with: With) -> Result<Option<Payment>, Problem> {
     let channel = engine.adapter_of(&payment.account_id).await?;
     // A notification may overtake the answer: who begins to listen only afterwards misses it.
     let wakes = engine.live.listen(&topic(&payment));
@@ -78,7 +79,7 @@ pub(super) async fn send(engine: Arc<Engine>, payment: Payment, with: With) -> R
         }
     };
     match news {
-        Some(news) => settle::settle(&engine, &payment.pay_no, &news).await.map(|_| ()),
+        Some(news) => settle::settle_sent(&engine, payment, &news).await.map(Some),
         None => ask_until_known(&engine, &payment, wakes).await,
     }
 }
@@ -138,7 +139,11 @@ async fn handle(engine: &Engine, payment: &Payment, sealed: Option<String>) -> R
 
 /// Accepted is not paid: asks on the channel's cadence, whose last wait repeats, until the outcome is known or the till's
 /// time is over. A notification that comes first ends the waiting at once, also when there is no time for another question.
-async fn ask_until_known(engine: &Engine, payment: &Payment, mut wakes: Receiver<()>) -> Result<(), Problem> {
+async fn ask_until_known(
+    engine: &Engine,
+    payment: &Payment,
+    mut wakes: Receiver<()>,
+) -> Result<Option<Payment>, Problem> {
     let channel = engine.adapter_of(&payment.account_id).await?;
     let deadline = Instant::now() + engine.caps.till_wait;
     let cadence = channel.cadence(payment.product).payment;
@@ -153,12 +158,12 @@ async fn ask_until_known(engine: &Engine, payment: &Payment, mut wakes: Receiver
         }
         let present = store::payment::find(engine.db.read(), &payment.pay_no).await?;
         if present.is_none_or(|present| present.state != PaymentState::Paying) || Instant::now() >= deadline {
-            return Ok(());
+            return Ok(None);
         }
         match channel.query_payment(&reference(payment)).await {
             Ok(standing) => {
                 if let Some(known) = News::from_standing(&standing) {
-                    return settle::settle(engine, &payment.pay_no, &known).await.map(|_| ());
+                    return settle::settle(engine, &payment.pay_no, &known).await.map(Some);
                 }
             }
             Err(error) => {

@@ -1,7 +1,7 @@
 //! The one gate: whoever learned how a payment ended, only this changes its state, its entries and its events.
 
 use sea_orm::DatabaseTransaction;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::state::{Step, step};
 use super::{News, Payment, PaymentState};
@@ -12,6 +12,7 @@ use crate::engine::Engine;
 use crate::event::{self, EventKind};
 use crate::id::PayNo;
 use crate::problem::{Code, Problem};
+use crate::store::at_once::Succeeding;
 use crate::store::payment::End;
 use crate::{ledger, refund, store};
 
@@ -28,6 +29,56 @@ pub async fn settle(engine: &Engine, pay_no: &PayNo, news: &News) -> Result<Paym
     Ok(payment)
 }
 
+/// The same by who has just sent the payment and knows how it was written down. A success that nothing stands against is one
+/// statement, where the database can.
+pub(super) async fn settle_sent(engine: &Engine, payment: Payment, news: &News) -> Result<Payment, Problem> {
+    let expected = step(payment.state, payment.amount, news);
+    let Step::Succeed(paid) = expected else {
+        return settle(engine, &payment.pay_no, news).await;
+    };
+    let now = engine.clock.now();
+    let at_once = engine.db.writes_in_one_statement();
+    if at_once {
+        fail::fail_point!("K4b");
+    }
+    if !at_once || !succeed_at_once(engine, &payment, &paid, now).await? {
+        // Not possible there, or somebody had other news in the meantime.
+        return settle(engine, &payment.pay_no, news).await;
+    }
+    engine.live.wake(&super::topic(&payment));
+    Ok(Payment {
+        state: PaymentState::Success,
+        ended_at: Some(now),
+        next_look_at: None,
+        channel_no: Some(paid.channel_no),
+        coupon: paid.coupon,
+        paid_at: Some(paid.paid_at),
+        ..payment
+    })
+}
+
+async fn succeed_at_once(engine: &Engine, payment: &Payment, paid: &Paid, now: Time) -> Result<bool, Problem> {
+    let (journal, entries) = ledger::post::of_payment(payment, now)?;
+    let told = event::of_payment(payment, paid_facts(paid)).to_string();
+    let what = Succeeding {
+        payment,
+        paid,
+        journal,
+        entries,
+        told: (EventKind::PaymentSucceeded.word(), told),
+        at: now,
+    };
+    let done = store::at_once::succeed(engine.db.write(), what).await?;
+    if done {
+        tracing::info!(payment = %payment.pay_no, channel = %payment.channel, "payment {} succeeded", payment.pay_no);
+    }
+    Ok(done)
+}
+
+fn paid_facts(paid: &Paid) -> Value {
+    json!({ "pay_coupon_fee": paid.coupon, "pay_type_trade_no": paid.channel_no })
+}
+
 /// The same within a transaction that has more to write.
 pub(crate) async fn settle_in(
     tx: &DatabaseTransaction,
@@ -36,7 +87,7 @@ pub(crate) async fn settle_in(
     now: Time,
     engine: &Engine,
 ) -> Result<Payment, Problem> {
-    let payment = store::payment::find(tx, pay_no)
+    let payment = store::payment::hold(tx, pay_no)
         .await?
         .ok_or_else(|| Problem::new(Code::OrderNotFound))?;
     match step(payment.state, payment.amount, news) {
@@ -72,8 +123,7 @@ async fn succeed(tx: &DatabaseTransaction, payment: &Payment, paid: &Paid, now: 
         return Ok(());
     }
     ledger::post::payment(tx, payment, now).await?;
-    let more = json!({ "pay_coupon_fee": paid.coupon, "pay_type_trade_no": paid.channel_no });
-    event::about_payment(tx, EventKind::PaymentSucceeded, payment, more, now).await?;
+    event::about_payment(tx, EventKind::PaymentSucceeded, payment, paid_facts(paid), now).await?;
     tracing::info!(payment = %payment.pay_no, channel = %payment.channel, "payment {} succeeded", payment.pay_no);
     Ok(())
 }
@@ -95,6 +145,7 @@ async fn end(
         return Ok(());
     }
     if let Some(uid) = &payment.uid {
+        store::user::hold(tx, uid).await?;
         store::spend::release(tx, uid, payment.day, payment.amount).await?;
     }
     let kind = if state == PaymentState::Failed {

@@ -31,10 +31,12 @@ pub enum RefundNews {
 pub async fn settle(engine: &Engine, refund_no: &RefundNo, news: &RefundNews) -> Result<Refund, Problem> {
     let now = engine.clock.now();
     let tx = engine.db.begin().await?;
-    let refund = find(&tx, refund_no).await?;
-    let payment = store::payment::find(&tx, &refund.pay_no)
+    let pay_no = find(&tx, refund_no).await?.pay_no;
+    let payment = store::payment::hold(&tx, &pay_no)
         .await?
         .ok_or_else(|| Problem::new(Code::Internal))?;
+    // As it stands now that nobody else settles anything of this payment.
+    let refund = find(&tx, refund_no).await?;
     match (refund.state, news) {
         (RefundState::Requested, RefundNews::Done(refunded)) if refunded.amount != refund.amount => {
             let text = format!(

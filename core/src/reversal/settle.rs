@@ -20,7 +20,7 @@ use crate::store;
 pub(super) async fn settle(engine: &Engine, reversal: &Reversal, outcome: Outcome<Reversed>) -> Result<bool, Problem> {
     let now = engine.clock.now();
     let tx = engine.db.begin().await?;
-    let payment = store::payment::find(&tx, &reversal.pay_no)
+    let payment = store::payment::hold(&tx, &reversal.pay_no)
         .await?
         .ok_or_else(|| Problem::new(Code::Internal))?;
     let ended = match outcome {
@@ -79,6 +79,7 @@ async fn money_back(
     if finish(tx, reversal, ReversalResult::MoneyBack, channel_no, now).await? {
         ledger::post::reversal(tx, &paid_payment, now).await?;
         if let Some(uid) = &payment.uid {
+            store::user::hold(tx, uid).await?;
             store::spend::release(tx, uid, payment.day, payment.amount).await?;
         }
         event::about_payment(tx, EventKind::PaymentReversed, payment, json!({}), now).await?;

@@ -1,51 +1,138 @@
-//! Connections: one that writes and several that read on the embedded database.
+//! Connections. On the embedded database one that writes and several that read; on PostgreSQL three pools, so that a crowd of
+//! questions or a busy job never keeps a payment waiting for a connection.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, SqlErr,
-    TransactionTrait,
+    AccessMode, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
+    IsolationLevel, SqlErr, TransactionTrait,
 };
 use sea_orm_migration::MigratorTrait;
 
-/// The database. On SQLite there is one writing connection, so that writers queue instead of failing, and a pool that
-/// reads beside it.
-#[derive(Debug, Clone)]
-pub struct Db {
-    write: DatabaseConnection,
-    read: DatabaseConnection,
+/// What a connection is for. Each has a pool of its own on PostgreSQL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lane {
+    /// Whatever moves money, and who asks for it.
+    Payments,
+    /// Questions of tills and Apps.
+    Queries,
+    /// Jobs, migrations and checks, which may take their time.
+    Jobs,
 }
 
-/// Readers beside the one writer.
+/// How many connections each lane of one node has on PostgreSQL. Few are fast: a database of two cores does most with about
+/// sixteen in all, and everything beyond waits better here than there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pools {
+    /// [`Lane::Payments`].
+    pub payments: u32,
+    /// [`Lane::Queries`].
+    pub queries: u32,
+    /// [`Lane::Jobs`].
+    pub jobs: u32,
+}
+
+impl Default for Pools {
+    fn default() -> Self {
+        Self {
+            payments: 16,
+            queries: 8,
+            jobs: 8,
+        }
+    }
+}
+
+/// The database, as one lane sees it.
+#[derive(Debug, Clone)]
+pub struct Db {
+    lanes: Arc<Lanes>,
+    lane: Lane,
+}
+
+/// On SQLite there is one writing connection, so that writers queue instead of failing, and a pool that reads beside it;
+/// all lanes share them. On PostgreSQL a lane's connections do both.
+#[derive(Debug)]
+enum Lanes {
+    Embedded {
+        write: DatabaseConnection,
+        read: DatabaseConnection,
+    },
+    Server {
+        payments: DatabaseConnection,
+        queries: DatabaseConnection,
+        jobs: DatabaseConnection,
+    },
+}
+
+/// Readers beside the one writer of the embedded database.
 const READERS: u32 = 8;
-/// How long a statement waits for a lock or a connection before it gives up.
+/// How long one waits for a connection before one gives up.
 const WAIT: Duration = Duration::from_secs(5);
+/// How long a statement waits for a row that somebody else holds.
+const LOCK_WAIT: Duration = Duration::from_secs(3);
+/// How long a statement of a payment or a question may take.
+const STATEMENT_MAX: Duration = Duration::from_secs(5);
+/// How long a statement of a job may take: verification reads everything.
+const JOB_STATEMENT_MAX: Duration = Duration::from_secs(120);
+/// A transaction that was left open for so long was forgotten.
+const IDLE_IN_TRANSACTION_MAX: Duration = Duration::from_secs(30);
+/// From when on an idle connection is asked whether it is still there before it is used.
+const STALE_AFTER: Duration = Duration::from_secs(2);
 
 impl Db {
-    /// Opens the database at a SeaORM address (`sqlite://var/metropay.db?mode=rwc`).
+    /// Opens the database at a SeaORM address (`sqlite://var/metropay.db?mode=rwc`,
+    /// `postgres://user:secret@host/metropay?sslmode=verify-full&sslrootcert=…`).
     ///
     /// # Errors
     /// When it cannot be opened.
-    pub async fn open(url: &str) -> Result<Self, DbErr> {
-        let memory = url.contains(":memory:");
-        let write = connect(url, 1).await?;
-        // A database in memory belongs to its one connection.
-        let read = if memory {
-            write.clone()
+    pub async fn open(url: &str, pools: Pools) -> Result<Self, DbErr> {
+        let lanes = if url.starts_with("sqlite:") {
+            open_embedded(url).await?
         } else {
-            connect(url, READERS).await?
+            Lanes::Server {
+                payments: connect(url, Lane::Payments, pools.payments).await?,
+                queries: connect(url, Lane::Queries, pools.queries).await?,
+                jobs: connect(url, Lane::Jobs, pools.jobs).await?,
+            }
         };
-        Ok(Self { write, read })
+        Ok(Self {
+            lanes: Arc::new(lanes),
+            lane: Lane::Payments,
+        })
+    }
+
+    /// The same database on the connections of another lane.
+    #[must_use]
+    pub fn on(&self, lane: Lane) -> Self {
+        Self {
+            lanes: Arc::clone(&self.lanes),
+            lane,
+        }
     }
 
     /// For statements that stand alone and read.
     pub fn read(&self) -> &DatabaseConnection {
-        &self.read
+        match &*self.lanes {
+            Lanes::Embedded { read, .. } => read,
+            Lanes::Server { .. } => self.write(),
+        }
     }
 
     /// For statements that stand alone and write.
     pub fn write(&self) -> &DatabaseConnection {
-        &self.write
+        match (&*self.lanes, self.lane) {
+            (Lanes::Embedded { write, .. }, _) => write,
+            (Lanes::Server { payments, .. }, Lane::Payments) => payments,
+            (Lanes::Server { queries, .. }, Lane::Queries) => queries,
+            (Lanes::Server { jobs, .. }, Lane::Jobs) => jobs,
+        }
+    }
+
+    /// Whether a statement may hold several writes, each fed by the one before (PostgreSQL): what is a transaction of many
+    /// round trips on the embedded database is one there.
+    pub(crate) fn writes_in_one_statement(&self) -> bool {
+        matches!(&*self.lanes, Lanes::Server { .. })
     }
 
     /// Begins a transaction. It must be short, and no channel is called while it is open.
@@ -53,7 +140,7 @@ impl Db {
     /// # Errors
     /// When no connection is free in time.
     pub async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
-        self.write.begin().await
+        self.write().begin().await
     }
 
     /// Brings the schema up to date with this history.
@@ -61,7 +148,7 @@ impl Db {
     /// # Errors
     /// When a migration fails.
     pub async fn migrate<M: MigratorTrait>(&self) -> Result<(), DbErr> {
-        M::up(&self.write, None).await
+        M::up(self.on(Lane::Jobs).write(), None).await
     }
 
     /// Begins a transaction that only reads: everything in it is seen as of one moment.
@@ -69,7 +156,13 @@ impl Db {
     /// # Errors
     /// When no connection is free in time.
     pub async fn snapshot(&self) -> Result<DatabaseTransaction, DbErr> {
-        self.read.begin().await
+        match &*self.lanes {
+            Lanes::Embedded { read, .. } => read.begin().await,
+            Lanes::Server { jobs, .. } => {
+                jobs.begin_with_config(Some(IsolationLevel::RepeatableRead), Some(AccessMode::ReadOnly))
+                    .await
+            }
+        }
     }
 
     /// Closes all connections: on the embedded database what stands in the write-ahead log is in the file afterwards.
@@ -77,8 +170,21 @@ impl Db {
     /// # Errors
     /// When a connection does not close.
     pub async fn close(&self) -> Result<(), DbErr> {
-        self.read.close_by_ref().await?;
-        self.write.close_by_ref().await
+        match &*self.lanes {
+            Lanes::Embedded { write, read } => {
+                read.close_by_ref().await?;
+                write.close_by_ref().await
+            }
+            Lanes::Server {
+                payments,
+                queries,
+                jobs,
+            } => {
+                payments.close_by_ref().await?;
+                queries.close_by_ref().await?;
+                jobs.close_by_ref().await
+            }
+        }
     }
 
     /// Whether the database answers.
@@ -86,16 +192,30 @@ impl Db {
     /// # Errors
     /// When it does not.
     pub async fn ping(&self) -> Result<(), DbErr> {
-        self.read.execute_unprepared("SELECT 1").await.map(|_| ())
+        self.read().execute_unprepared("SELECT 1").await.map(|_| ())
     }
 }
 
-async fn connect(url: &str, connections: u32) -> Result<DatabaseConnection, DbErr> {
+async fn open_embedded(url: &str) -> Result<Lanes, DbErr> {
+    let write = connect(url, Lane::Payments, 1).await?;
+    // A database in memory belongs to its one connection.
+    let read = if url.contains(":memory:") {
+        write.clone()
+    } else {
+        connect(url, Lane::Queries, READERS).await?
+    };
+    Ok(Lanes::Embedded { write, read })
+}
+
+async fn connect(url: &str, lane: Lane, connections: u32) -> Result<DatabaseConnection, DbErr> {
     let mut options = ConnectOptions::new(url);
     options
         .max_connections(connections)
         .min_connections(1)
         .acquire_timeout(WAIT)
+        // Asking each time would double the round trips; asking only after a rest finds what a restart of the server broke.
+        .test_before_acquire(false)
+        .test_before_acquire_if_idle_for(STALE_AFTER)
         .sqlx_logging(false);
     options.map_sqlx_sqlite_opts(|sqlite| {
         // Acknowledged is durable: FULL, not NORMAL, in WAL mode.
@@ -105,12 +225,31 @@ async fn connect(url: &str, connections: u32) -> Result<DatabaseConnection, DbEr
             .pragma("foreign_keys", "ON")
             .busy_timeout(WAIT)
     });
-    let connection = Database::connect(options).await?;
-    debug_assert_eq!(connection.get_database_backend(), DbBackend::Sqlite);
-    Ok(connection)
+    let (name, longest) = match lane {
+        Lane::Payments => ("metropay payments", STATEMENT_MAX),
+        Lane::Queries => ("metropay queries", STATEMENT_MAX),
+        Lane::Jobs => ("metropay jobs", JOB_STATEMENT_MAX),
+    };
+    options.map_sqlx_postgres_opts(move |postgres| {
+        postgres.application_name(name).options([
+            ("statement_timeout", longest.as_millis().to_string()),
+            ("lock_timeout", LOCK_WAIT.as_millis().to_string()),
+            (
+                "idle_in_transaction_session_timeout",
+                IDLE_IN_TRANSACTION_MAX.as_millis().to_string(),
+            ),
+        ])
+    });
+    Database::connect(options).await
 }
 
 /// Whether a statement failed because a row with that key stands already.
 pub fn is_unique_violation(error: &DbErr) -> bool {
     matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_)))
+}
+
+/// Whether this connection speaks to a server on which other transactions write at the same time. On the embedded database
+/// there is one writer, who never needs to hold a row against another.
+pub(super) fn has_other_writers(db: &impl ConnectionTrait) -> bool {
+    db.get_database_backend() == DbBackend::Postgres
 }

@@ -1,10 +1,13 @@
 //! The ledger's journals and entries. They are only ever added.
 
+use std::time::Duration;
+
 use sea_orm::ActiveValue::{NotSet, Set};
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::ExprTrait as _;
-use sea_orm::{FromQueryResult, IntoActiveModel, QueryOrder, QuerySelect};
+use sea_orm::{FromQueryResult, IntoActiveModel, QueryOrder, QuerySelect, Statement};
 
+use super::db::has_other_writers;
 use crate::clock::{Day, Time};
 use crate::id::{MchId, PayNo};
 
@@ -79,10 +82,53 @@ pub async fn insert(
     Entity::insert_many(rows).exec_without_returning(db).await.map(|_| ())
 }
 
-/// Entries after a position, in order.
-pub async fn after(db: &impl ConnectionTrait, entry_id: i64, limit: u64) -> Result<Vec<Model>, DbErr> {
+/// How long one waits for transactions that were under way to end.
+const UNDER_WAY_MAX: Duration = Duration::from_secs(2);
+/// Between two looks at them.
+const UNDER_WAY_LOOK: Duration = Duration::from_millis(20);
+
+#[derive(FromQueryResult)]
+struct Horizon {
+    last: i64,
+    next_transaction: i64,
+}
+
+/// The last entry before which no other can appear any more; nothing while that is not known.
+///
+/// Where several write, positions are given out before they become visible: an entry may appear behind one that was seen
+/// already. Every transaction that posts has written before (the compare-and-set of its gate), so it is among those whose
+/// end is waited for here.
+pub async fn complete_through(db: &impl ConnectionTrait) -> Result<Option<i64>, DbErr> {
+    if !has_other_writers(db) {
+        return Ok(Some(i64::MAX));
+    }
+    let look = |sql| Statement::from_string(db.get_database_backend(), sql);
+    let seen = "SELECT coalesce(max(entry_id), 0) AS last, \
+        pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS next_transaction FROM entry";
+    let Some(row) = db.query_one_raw(look(seen)).await? else {
+        return Ok(None);
+    };
+    let horizon = Horizon::from_query_result(&row, "")?;
+    let deadline = tokio::time::Instant::now() + UNDER_WAY_MAX;
+    loop {
+        let oldest = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS oldest";
+        let row = db.query_one_raw(look(oldest)).await?;
+        let oldest: Option<i64> = row.map(|row| row.try_get("", "oldest")).transpose()?;
+        if oldest.is_some_and(|oldest| oldest >= horizon.next_transaction) {
+            return Ok(Some(horizon.last));
+        }
+        if tokio::time::Instant::now() >= deadline {
+            return Ok(None);
+        }
+        tokio::time::sleep(UNDER_WAY_LOOK).await;
+    }
+}
+
+/// Entries after a position and up to another, in order.
+pub async fn between(db: &impl ConnectionTrait, after: i64, through: i64, limit: u64) -> Result<Vec<Model>, DbErr> {
     Entity::find()
-        .filter(Column::EntryId.gt(entry_id))
+        .filter(Column::EntryId.gt(after))
+        .filter(Column::EntryId.lte(through))
         .order_by_asc(Column::EntryId)
         .limit(limit)
         .all(db)

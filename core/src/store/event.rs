@@ -2,7 +2,7 @@
 
 use sea_orm::ActiveValue::{NotSet, Set};
 use sea_orm::entity::prelude::*;
-use sea_orm::{QueryOrder, QuerySelect};
+use sea_orm::{DatabaseTransaction, QueryOrder, QuerySelect};
 
 use crate::clock::Time;
 use crate::id::{CodeId, Uid};
@@ -31,9 +31,10 @@ pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// Writes an event down.
+/// Writes an event down. The user is held first: positions of one user's events grow in the order in which they become
+/// visible, so that who reads on from a position misses none.
 pub async fn insert(
-    db: &impl ConnectionTrait,
+    tx: &DatabaseTransaction,
     uid: &Uid,
     kind: &str,
     code_id: Option<CodeId>,
@@ -48,7 +49,8 @@ pub async fn insert(
         payload: Set(payload),
         created_at: Set(now),
     };
-    Entity::insert(row).exec_without_returning(db).await.map(|_| ())
+    super::user::hold(tx, uid).await?;
+    Entity::insert(row).exec_without_returning(tx).await.map(|_| ())
 }
 
 /// The user's events after a position, the oldest first.

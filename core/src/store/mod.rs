@@ -9,6 +9,7 @@
 
 pub mod account;
 pub mod alarm;
+pub mod at_once;
 pub mod block;
 pub mod code;
 pub mod contract;
@@ -33,4 +34,4 @@ pub mod spend;
 mod statements;
 pub mod user;
 
-pub use db::{Db, is_unique_violation};
+pub use db::{Db, Lane, Pools, is_unique_violation};

@@ -2,8 +2,8 @@
 
 use sea_orm::ActiveValue::Set;
 use sea_orm::entity::prelude::*;
+use sea_orm::sea_query::OnConflict;
 
-use super::is_unique_violation;
 use crate::clock::Time;
 
 /// Something that was used.
@@ -32,9 +32,10 @@ pub async fn use_once(db: &impl ConnectionTrait, scope: &str, nonce: &str, expir
         nonce: Set(nonce.to_owned()),
         expires_at: Set(expires_at),
     };
-    match Entity::insert(row).exec_without_returning(db).await {
-        Ok(_) => Ok(true),
-        Err(error) if is_unique_violation(&error) => Ok(false),
+    let first = Entity::insert(row).on_conflict(OnConflict::new().do_nothing().to_owned());
+    match first.exec_without_returning(db).await {
+        Ok(rows) => Ok(rows == 1),
+        Err(DbErr::RecordNotInserted) => Ok(false),
         Err(error) => Err(error),
     }
 }

@@ -1,8 +1,9 @@
 //! Payments.
 
+use sea_orm::DatabaseTransaction;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::ExprTrait as _;
-use sea_orm::sea_query::{self, Query};
+use sea_orm::sea_query::{self, LockType, Query};
 use sea_orm::{FromQueryResult, IntoActiveModel, QueryOrder, QuerySelect};
 use serde::Serialize;
 
@@ -232,6 +233,15 @@ pub async fn insert(db: &impl ConnectionTrait, payment: Model) -> Result<(), DbE
 /// The payment of this number.
 pub async fn find(db: &impl ConnectionTrait, pay_no: &PayNo) -> Result<Option<Model>, DbErr> {
     Entity::find_by_id(pay_no.clone()).one(db).await
+}
+
+/// The payment of this number, held until the transaction ends: whoever else has news about it waits.
+pub async fn hold(tx: &DatabaseTransaction, pay_no: &PayNo) -> Result<Option<Model>, DbErr> {
+    // On the embedded database, which has no such lock, there is one writer anyway.
+    Entity::find_by_id(pay_no.clone())
+        .lock(LockType::NoKeyUpdate)
+        .one(tx)
+        .await
 }
 
 /// The merchant's payment of this number of ours.

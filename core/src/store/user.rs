@@ -1,10 +1,12 @@
 //! Users of the App who opened the consumption code.
 
+use sea_orm::DatabaseTransaction;
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::ExprTrait as _;
-use sea_orm::{IntoActiveModel, sea_query::OnConflict};
+use sea_orm::sea_query::{ExprTrait as _, LockType};
+use sea_orm::{IntoActiveModel, QuerySelect, sea_query::OnConflict};
 use serde::Serialize;
 
+use super::db::has_other_writers;
 use crate::clock::Time;
 use crate::id::Uid;
 
@@ -76,6 +78,20 @@ pub async fn open_all(db: &impl ConnectionTrait, users: Vec<Model>) -> Result<()
 /// The user of this number.
 pub async fn find(db: &impl ConnectionTrait, uid: &Uid) -> Result<Option<Model>, DbErr> {
     Entity::find_by_id(uid.clone()).one(db).await
+}
+
+/// Makes this transaction the only one that acts on what belongs to the user (his consents, codes and events) until it
+/// ends. Where several rows are held, the order is: payment, user, contract, mandate, code; then nobody waits for ever.
+pub async fn hold(tx: &DatabaseTransaction, uid: &Uid) -> Result<(), DbErr> {
+    if !has_other_writers(tx) {
+        return Ok(());
+    }
+    let held = Entity::find_by_id(uid.clone()).select_only().column(Column::Uid);
+    held.lock(LockType::NoKeyUpdate)
+        .into_tuple::<Uid>()
+        .one(tx)
+        .await
+        .map(|_| ())
 }
 
 /// Closes an open account.

@@ -96,6 +96,7 @@ pub(crate) fn phone(engine: &Engine, user: &User) -> Result<Option<String>, Prob
 pub async fn revoke(engine: &Engine, uid: &Uid, subjects: &[String]) -> Result<(), Problem> {
     let now = engine.clock.now();
     let tx = engine.db.begin().await?;
+    store::user::hold(&tx, uid).await?;
     for subject in subjects {
         let row = store::revocation::Model {
             subject: subject.clone(),

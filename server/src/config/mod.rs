@@ -3,12 +3,14 @@
 mod guard;
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use figment::Figment;
 use figment::providers::{Env, Format, Toml};
+use metropay_core::Pools;
 use metropay_core::code::form::{CodeForm, CodeType};
 use metropay_core::engine::Caps;
 use metropay_core::limit;
@@ -115,6 +117,48 @@ pub struct DatabaseConfig {
     pub url: String,
     /// Whether the schema is brought up to date at start-up.
     pub migrate: bool,
+    /// Connections of one node to PostgreSQL.
+    #[serde(default)]
+    pub pools: PoolsConfig,
+}
+
+/// Connections of one node to PostgreSQL, by what they are for. The embedded database does not ask.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PoolsConfig {
+    /// For whatever moves money.
+    pub payments: NonZeroU32,
+    /// For questions of tills and Apps.
+    pub queries: NonZeroU32,
+    /// For jobs.
+    pub jobs: NonZeroU32,
+}
+
+impl Default for PoolsConfig {
+    fn default() -> Self {
+        Pools::default().into()
+    }
+}
+
+impl From<Pools> for PoolsConfig {
+    fn from(pools: Pools) -> Self {
+        let number = |number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
+        Self {
+            payments: number(pools.payments),
+            queries: number(pools.queries),
+            jobs: number(pools.jobs),
+        }
+    }
+}
+
+impl From<PoolsConfig> for Pools {
+    fn from(config: PoolsConfig) -> Self {
+        Self {
+            payments: config.payments.get(),
+            queries: config.queries.get(),
+            jobs: config.jobs.get(),
+        }
+    }
 }
 
 impl DatabaseConfig {

@@ -33,6 +33,14 @@ impl Folder {
             .file()
             .context("the demo needs an embedded database in a file")?;
         let folder = file.parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf);
+        Self::at(folder)
+    }
+
+    /// This folder, for a database that stands elsewhere.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn at(folder: PathBuf) -> Result<Self> {
         std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
         Ok(Self(folder))
     }

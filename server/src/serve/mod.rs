@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use axum::Router;
-use metropay_core::Db;
 use metropay_core::clock::Clock;
 use metropay_core::engine::{Engine, Parts};
 use metropay_core::job::Job;
@@ -20,6 +19,7 @@ use metropay_core::people::{BuiltinDirectory, PlatformKeys, unlock_vault};
 use metropay_core::random::SystemRandom;
 use metropay_core::rules::BuiltinRules;
 use metropay_core::vault::MasterKey;
+use metropay_core::{Db, Lane};
 use metropay_migrations::Migrator;
 use metropay_payment_api::app::AppDoor;
 use metropay_payment_api::app::token::TokenVerifier;
@@ -54,7 +54,9 @@ pub async fn open_database(config: &Config) -> Result<Db> {
     if let Some(folder) = config.database.file().as_deref().and_then(|file| file.parent()) {
         std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
     }
-    let db = Db::open(&config.database.url).await.context("opening the database")?;
+    let db = Db::open(&config.database.url, config.database.pools.into())
+        .await
+        .context("opening the database")?;
     if config.database.migrate {
         migrate(&db).await?;
     }
@@ -101,9 +103,10 @@ impl Server {
             None => None,
         };
         let listening = tokio::spawn(listen::serve(listener, app, stop.clone(), bounds));
+        let working = Arc::new(engine.on(Lane::Jobs));
         let jobs = Job::ALL
             .into_iter()
-            .map(|job| tokio::spawn(job.run(Arc::clone(&engine))))
+            .map(|job| tokio::spawn(job.run(Arc::clone(&working))))
             .collect();
         Ok(Self {
             engine,
@@ -205,7 +208,7 @@ pub(crate) async fn build(
         db,
         clock,
         random,
-        vault,
+        vault: Arc::new(vault),
         rules: Arc::new(BuiltinRules::new(config.code.form()?)),
         live: Arc::new(InProcessLive::default()),
         channels,

@@ -13,7 +13,7 @@ use metropay_server::demo::{Credentials, Folder, seed};
 use metropay_server::serve::Server;
 use metropay_simulator::{Effect, Fault, Movement, Settings, Simulator};
 use metropay_tests::process::{Launch, Process, free_address, tail};
-use metropay_tests::{App, Phone, Till};
+use metropay_tests::{App, Phone, Till, store};
 use serde_json::{Value, json};
 
 use crate::{Sent, till};
@@ -55,7 +55,10 @@ impl Ground {
         let address = free_address()?;
         let mut config = configuration(folder.path())?;
         config.server.listen = address;
-        let demo = Folder::of(&config)?;
+        if let Some(database) = store::copy_of(&template.database_url).await? {
+            config.database = database;
+        }
+        let demo = Folder::at(folder.path().to_owned())?;
         let app_key = demo.complete(&mut config)?;
         // Everybody is told the new addresses; keys and contracts stay.
         let server = Server::start(&config, Arc::new(SystemClock)).await?;
@@ -199,6 +202,7 @@ pub(crate) async fn dead(mut server: Process) -> Result<()> {
 /// A folder that was seeded once: making keys and signing contracts takes seconds, copying does not.
 struct Template {
     folder: tempfile::TempDir,
+    database_url: String,
 }
 
 /// Kept as long as a test uses it.
@@ -210,23 +214,25 @@ impl Template {
         if let Some(template) = kept.upgrade() {
             return Ok(template);
         }
-        let template = Arc::new(Self {
-            folder: tempfile::tempdir()?,
-        });
+        let folder = tempfile::tempdir()?;
         // A runtime of its own: when it is gone, so is every connection to the database.
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        runtime.block_on(prepare(template.folder.path()))?;
+        let database_url = runtime.block_on(prepare(folder.path()))?;
         runtime.shutdown_timeout(Duration::from_secs(10));
+        let template = Arc::new(Self { folder, database_url });
         *kept = Arc::downgrade(&template);
         Ok(template)
     }
 }
 
-/// Seeds, opens the user's code account, and signs with every channel.
-async fn prepare(folder: &Path) -> Result<()> {
+/// Seeds, opens the user's code account, and signs with every channel; answers where the database stands.
+async fn prepare(folder: &Path) -> Result<String> {
     let simulator = simulate(folder).await?;
     let mut config = configuration(folder)?;
-    let demo = Folder::of(&config)?;
+    if let Some(database) = store::fresh().await? {
+        config.database = database;
+    }
+    let demo = Folder::at(folder.to_owned())?;
     let app_key = demo.complete(&mut config)?;
     let server = Server::start(&config, Arc::new(SystemClock)).await?;
     let credentials = seed::seed(&config, &demo, &app_key, &server, &simulator).await?;
@@ -237,7 +243,7 @@ async fn prepare(folder: &Path) -> Result<()> {
         sign(&app, &credentials.merchants[0].mch_id, channel).await?;
     }
     server.stop().await;
-    Ok(())
+    Ok(config.database.url)
 }
 
 async fn sign(app: &App, mch_id: &str, channel: &str) -> Result<()> {

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
-use metropay_core::Db;
 use metropay_core::channel::{ChannelRegistry, RawNotice};
 use metropay_core::clock::{Clock, Time};
 use metropay_core::code::form::{CodeForm, CodeType, PREFIX};
@@ -19,6 +18,7 @@ use metropay_core::problem::Problem;
 use metropay_core::random::SystemRandom;
 use metropay_core::rules::{BuiltinRules, Rules};
 use metropay_core::vault::MasterKey;
+use metropay_core::{Db, Pools};
 use metropay_core::{notice, user};
 use metropay_migrations::Migrator;
 use serde_json::json;
@@ -173,7 +173,9 @@ async fn template() -> (String, TempDir) {
     let master = MasterKey::generate(&SystemRandom).text().expose().to_owned();
     let form = CodeForm::new(PREFIX, CodeType::Online).expect("the form of our codes");
     let rules = Arc::new(BuiltinRules::new(form));
-    let db = Db::open(&address(folder.path())).await.expect("the database opens");
+    let db = Db::open(&address(folder.path()), Pools::default())
+        .await
+        .expect("the database opens");
     db.migrate::<Migrator>().await.expect("the schema is made");
     let engine = engine(folder.path(), &master, &held_clock(), &Gateway::new(Vec::new()), rules).await;
     for merchant in 0..MERCHANTS {
@@ -204,7 +206,9 @@ async fn engine(
     gateway: &Arc<Gateway>,
     rules: Arc<dyn Rules>,
 ) -> Arc<Engine> {
-    let db = Db::open(&address(folder)).await.expect("the database opens");
+    let db = Db::open(&address(folder), Pools::default())
+        .await
+        .expect("the database opens");
     let master = MasterKey::parse(&master.into()).expect("a key that was made here");
     let vault = unlock_vault(&db, &master, &**clock, &SystemRandom).await;
     let fen = |fen| Fen::new(fen).expect("an amount");
@@ -213,7 +217,7 @@ async fn engine(
         db,
         clock: clock.clone(),
         random: Arc::new(SystemRandom),
-        vault: vault.expect("the vault opens"),
+        vault: std::sync::Arc::new(vault.expect("the vault opens")),
         rules,
         live: Arc::new(InProcessLive::default()),
         channels: ChannelRegistry::new().with(Linked(Arc::clone(gateway))),

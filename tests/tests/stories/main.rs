@@ -1,6 +1,8 @@
 //! The stories: what people do with the product, told end to end over HTTP. When a story ends, the harness proves the books
 //! and compares them with the gateways' own.
 
+#![recursion_limit = "256"]
+
 mod bill;
 mod code;
 mod compensation;
