@@ -1,6 +1,7 @@
 //! The ground of a measurement: servers of our own as processes of their own, so that what they use can be read; or one that
 //! runs already.
 
+use std::num::NonZeroU32;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::Stdio;
@@ -20,7 +21,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::crowd::{self, Crowd};
 use super::probe::Probe;
 use super::settings::{GroundSettings, Paying};
-use crate::config::{Config, Profile};
+use crate::config::{Config, PoolsConfig, Profile};
 use crate::demo::Credentials;
 use crate::demo::play::Ground as Place;
 use crate::serve;
@@ -101,7 +102,7 @@ impl Ground {
         };
         let app = KeyPair::generate(&SystemRandom).context("making the App's key")?;
         let config = configuration(settings, place.path(), &app.public_key_pem)?;
-        let (engine, keys) = serve::build(&config, config.server.listen, Arc::new(SystemClock)).await?;
+        let (engine, keys) = serve::build(&quiet(&config), config.server.listen, Arc::new(SystemClock)).await?;
         let (gateways, gateways_url) = match settings.channel {
             Paying::Instant => (None, None),
             Paying::Simulators => {
@@ -221,7 +222,7 @@ fn configuration(settings: &GroundSettings, folder: &Path, app_public_key: &str)
         "bench": { "instant": settings.channel == Paying::Instant },
     });
     if let (Some(redis), Some(sections)) = (&settings.redis, sections.as_object_mut()) {
-        sections.insert("redis".to_owned(), json!({ "url": redis }));
+        sections.insert("redis".to_owned(), json!({ "urls": [redis] }));
     }
     let text = toml::to_string(&toml::Table::try_from(sections)?)?;
     let config_dir = folder.join("config");
@@ -237,6 +238,18 @@ fn configuration(settings: &GroundSettings, folder: &Path, app_public_key: &str)
     );
     config.guard(Profile::Default)?;
     Ok(config)
+}
+
+/// The same for this process, whose own connections must not crowd the database.
+fn quiet(config: &Config) -> Config {
+    let mut config = config.clone();
+    let two = NonZeroU32::MIN.saturating_add(1);
+    config.database.pools = PoolsConfig {
+        payments: two,
+        queries: two,
+        jobs: two,
+    };
+    config
 }
 
 fn start_server(folder: &Path, node: u16, listen: std::net::SocketAddr) -> Result<Child> {

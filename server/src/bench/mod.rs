@@ -21,6 +21,7 @@ mod till;
 mod wire;
 
 use anyhow::Result;
+use metropay_core::Lane;
 use metropay_core::audit::verify::verify;
 use serde_json::{Value, json};
 
@@ -67,7 +68,7 @@ pub async fn measure(scenario: &Scenario, settings: &GroundSettings, tell: impl 
 }
 
 async fn books(own: &ground::Own) -> Result<String> {
-    let findings = verify(&own.engine.db).await?;
+    let findings = verify(&own.engine.db.on(Lane::Jobs)).await?;
     let broken: Vec<String> = findings
         .iter()
         .filter(|finding| !finding.breaches.is_empty())

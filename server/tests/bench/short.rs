@@ -23,7 +23,17 @@ fn told(output: &Output) -> String {
 fn measured(folder: &Path, ground: &[&str], scenario: &[&str]) -> Value {
     let (json, kept) = (folder.join("figures.json"), folder.join("kept"));
     let (json, kept) = (json.to_str().unwrap(), kept.to_str().unwrap());
-    let own = ["bench", "--json", json, "--keep", kept, "--merchants", "2", "--users", "30"];
+    let own = [
+        "bench",
+        "--json",
+        json,
+        "--keep",
+        kept,
+        "--merchants",
+        "2",
+        "--users",
+        "30",
+    ];
     let output = metropay(&[&own, ground, scenario].concat());
     assert!(output.status.success(), "{}", told(&output));
     let figures: Value = serde_json::from_str(&std::fs::read_to_string(json).unwrap()).unwrap();
@@ -50,8 +60,18 @@ fn a_second_of_payments_gives_figures_without_errors_and_leaves_sound_books() {
     let verified = metropay(&["--config-dir", config.to_str().unwrap(), "verify"]);
     assert!(verified.status.success(), "{}", told(&verified));
     // The database of a measurement opens for measurements only.
-    let serving = metropay(&["--config-dir", config.to_str().unwrap(), "serve", "--profile", "production"]);
-    assert!(!serving.status.success() && told(&serving).contains("bench.instant"), "{}", told(&serving));
+    let serving = metropay(&[
+        "--config-dir",
+        config.to_str().unwrap(),
+        "serve",
+        "--profile",
+        "production",
+    ]);
+    assert!(
+        !serving.status.success() && told(&serving).contains("bench.instant"),
+        "{}",
+        told(&serving)
+    );
 }
 
 #[test]
@@ -60,12 +80,29 @@ fn riders_hear_of_their_payments_and_orders_are_found() {
     let riders = ["riders", "5", "--every", "11", "--seconds", "16", "--warmup", "15"];
     let figures = measured(folder.path(), &[], &riders);
     let events = &figures["events"];
-    assert_eq!((&events["streams"], &events["broken"]), (&5.into(), &0.into()), "{figures:#}");
+    assert_eq!(
+        (&events["streams"], &events["broken"]),
+        (&5.into(), &0.into()),
+        "{figures:#}"
+    );
     // Every payment that was answered in the window is heard of; those answered at its edge may fall on either side.
-    let (told, paid) = (events["told"].as_u64().unwrap(), figures["phases"][1]["done"].as_u64().unwrap());
+    let (told, paid) = (
+        events["told"].as_u64().unwrap(),
+        figures["phases"][1]["done"].as_u64().unwrap(),
+    );
     assert!(told.abs_diff(paid) <= 1, "{figures:#}");
     let folder = tempfile::tempdir().unwrap();
-    let query = ["query", "--orders", "10", "--closed", "2", "--seconds", "1", "--warmup", "0"];
+    let query = [
+        "query",
+        "--orders",
+        "10",
+        "--closed",
+        "2",
+        "--seconds",
+        "1",
+        "--warmup",
+        "0",
+    ];
     let figures = measured(folder.path(), &["--algorithm", "ED25519"], &query);
     assert_eq!(figures["environment"]["algorithm"], "ED25519");
 }
@@ -73,7 +110,20 @@ fn riders_hear_of_their_payments_and_orders_are_found() {
 #[test]
 fn the_simulated_gateways_pay_as_well() {
     let folder = tempfile::tempdir().unwrap();
-    let pay = ["pay", "--rate", "5", "--arrivals", "even", "--seconds", "2", "--warmup", "1"];
+    let pay = [
+        "pay",
+        "--rate",
+        "5",
+        "--arrivals",
+        "even",
+        "--seconds",
+        "2",
+        "--warmup",
+        "1",
+    ];
     let figures = measured(folder.path(), &["--channel", "simulators"], &pay);
-    assert!(figures["phases"][0]["gateways_cpu_ms_each"].as_f64().unwrap() > 0.0, "{figures:#}");
+    assert!(
+        figures["phases"][0]["gateways_cpu_ms_each"].as_f64().unwrap() > 0.0,
+        "{figures:#}"
+    );
 }
