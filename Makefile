@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 .DEFAULT_GOAL := help
-.PHONY: help run demo test containers foreign check fmt deny fuzz regen new-channel
+.PHONY: help run demo test containers foreign bench check fmt deny fuzz regen new-channel
 
 help: ## lists these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -23,6 +23,9 @@ containers: ## makes sure that tests find a container engine, PostgreSQL and Red
 
 foreign: ## plays the channels' own public SDKs (Python, from its registry) against the simulators
 	$(CARGO) test -p metropay-tests --test foreign -- --nocapture
+
+bench: ## measures PostgreSQL alone, then payments on it (docs/performance.md); METROPAY_BENCH_DATABASE names the server
+	CARGO=$(CARGO) bench/run.sh
 
 check: fmt-check clippy deny ## what must be clean at every commit: format, lints, licences and sources
 

@@ -1,5 +1,6 @@
 //! The metropay command: configuration, the list of channels, wiring, jobs and the sub-commands.
 
+pub mod bench;
 pub mod command;
 pub mod config;
 pub mod demo;

@@ -1,4 +1,4 @@
-//! The control interface under `/control`: accounts, books, faults, clock, notices. Never part of a gateway's namespace.
+//! The control interface under `/control`: accounts, contracts, books, faults, clock, notices. Never part of a gateway's namespace.
 
 use std::sync::Arc;
 
@@ -12,13 +12,14 @@ use serde_json::{Value, json};
 
 use crate::books::Movement;
 use crate::fault::Fault;
-use crate::frame::{Frame, Gateway};
+use crate::frame::{Frame, Gateway, SignedBefore};
 use crate::notice::NoticeAttempt;
 
 pub(crate) fn router() -> Router<Arc<Frame>> {
     Router::new()
         .route("/", get(index))
         .route("/control/accounts/{gateway}", post(open_account))
+        .route("/control/contracts/{gateway}", post(sign_before))
         .route("/control/books", get(books))
         .route("/control/faults", get(list_faults).post(add_fault).delete(clear_faults))
         .route("/control/faults/{id}", delete(remove_fault))
@@ -40,6 +41,17 @@ async fn open_account(
             StatusCode::INTERNAL_SERVER_ERROR,
             Json(json!({"error": "the account could not be made"})),
         ),
+    }
+}
+
+async fn sign_before(
+    State(frame): State<Arc<Frame>>,
+    Path(gateway): Path<Gateway>,
+    Json(wish): Json<SignedBefore>,
+) -> (StatusCode, Json<Value>) {
+    match frame.sign_before(gateway, &wish) {
+        Ok(handles) => (StatusCode::OK, Json(json!({ "handles": handles }))),
+        Err(refused) => (StatusCode::BAD_REQUEST, Json(json!({"error": refused.0}))),
     }
 }
 

@@ -27,6 +27,32 @@ pub enum Gateway {
 #[error("{0}")]
 pub struct Refused(pub String);
 
+/// Contracts that are to stand, each signed by a user of his own, with one account.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignedBefore {
+    /// The account: `mch_id`, `app_id` or `mer_id`, as the gateway names it.
+    pub account: String,
+    /// WeChat: the shop under a service provider.
+    #[serde(default)]
+    pub sub_mch_id: Option<String>,
+    /// WeChat: the plan.
+    #[serde(default)]
+    pub plan_id: Option<String>,
+    /// The contracts.
+    pub contracts: Vec<Signer>,
+}
+
+/// A contract that a user signed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Signer {
+    /// The merchant's own number of it.
+    pub no: String,
+    /// The user, by any name.
+    pub user: String,
+}
+
 /// The ground that all gateways stand on.
 pub struct Frame {
     /// The gateways' time.
@@ -59,6 +85,19 @@ impl Frame {
             Gateway::Wechat => crate::wechat::open_account(self, spec),
             Gateway::Alipay => crate::alipay::open_account(self, spec),
             Gateway::Unionpay => crate::unionpay::open_account(self, spec),
+        }
+    }
+
+    /// Writes down contracts as if users had signed them before: no page is shown and nobody is told. Answers what deductions
+    /// must name, in the order of the wishes.
+    ///
+    /// # Errors
+    /// When the account does not exist; the text says which.
+    pub fn sign_before(&self, gateway: Gateway, wish: &SignedBefore) -> Result<Vec<String>, Refused> {
+        match gateway {
+            Gateway::Wechat => crate::wechat::sign_before(self, wish),
+            Gateway::Alipay => crate::alipay::sign_before(self, wish),
+            Gateway::Unionpay => crate::unionpay::sign_before(self, wish),
         }
     }
 }

@@ -21,7 +21,7 @@ mod wechat;
 
 pub use books::{Movement, MovementKind};
 pub use fault::{Effect, Fault};
-pub use frame::{Frame, Gateway, Refused};
+pub use frame::{Frame, Gateway, Refused, SignedBefore, Signer};
 pub use notice::NoticeAttempt;
 pub use server::{Settings, Simulator};
 pub use wechat::WechatTls;

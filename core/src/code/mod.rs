@@ -3,3 +3,6 @@
 pub mod foreign;
 pub mod form;
 pub mod issue;
+mod stock;
+
+pub use stock::stock;

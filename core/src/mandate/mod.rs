@@ -11,6 +11,7 @@ mod list;
 mod recheck;
 mod settle;
 mod sign;
+mod take_over;
 
 pub use crate::store::contract::Model as Contract;
 pub use crate::store::mandate::MandateState;
@@ -19,6 +20,7 @@ pub use close::close;
 pub use list::{Offer, choose, find, list, offers};
 pub use recheck::{recheck_due, refresh};
 pub use sign::{SignStart, Signing, came_back, sign, sign_page};
+pub use take_over::{Standing, take_over};
 
 pub(crate) use recheck::recheck;
 pub(crate) use settle::{by_key, settle};

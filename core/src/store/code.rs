@@ -40,6 +40,14 @@ pub async fn insert(db: &impl ConnectionTrait, code: Model) -> Result<(), DbErr>
         .map(|_| ())
 }
 
+/// Writes many codes down by one statement.
+pub async fn insert_all(db: &impl ConnectionTrait, codes: Vec<Model>) -> Result<(), DbErr> {
+    Entity::insert_many(codes.into_iter().map(IntoActiveModel::into_active_model))
+        .exec_without_returning(db)
+        .await
+        .map(|_| ())
+}
+
 /// The code of this id, of this user.
 pub async fn find(db: &impl ConnectionTrait, uid: &Uid, code_id: &CodeId) -> Result<Option<Model>, DbErr> {
     Entity::find_by_id(code_id.clone())

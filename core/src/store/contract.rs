@@ -88,6 +88,14 @@ pub async fn insert(db: &impl ConnectionTrait, contract: Model) -> Result<(), Db
         .map(|_| ())
 }
 
+/// Writes many contracts down by one statement.
+pub async fn insert_all(db: &impl ConnectionTrait, contracts: Vec<Model>) -> Result<(), DbErr> {
+    Entity::insert_many(contracts.into_iter().map(IntoActiveModel::into_active_model))
+        .exec_without_returning(db)
+        .await
+        .map(|_| ())
+}
+
 /// The contract of this number.
 pub async fn find(db: &impl ConnectionTrait, no: &ContractNo) -> Result<Option<Model>, DbErr> {
     Entity::find_by_id(no.clone()).one(db).await

@@ -1,7 +1,7 @@
 //! Mandates: users' consents to be deducted by one merchant through one channel.
 
 use sea_orm::entity::prelude::*;
-use sea_orm::{IntoActiveModel, QueryOrder};
+use sea_orm::{IntoActiveModel, QueryOrder, QuerySelect};
 
 pub use super::contract::MandateState;
 use crate::clock::Time;
@@ -51,6 +51,14 @@ pub async fn insert(db: &impl ConnectionTrait, mandate: Model) -> Result<(), DbE
         .map(|_| ())
 }
 
+/// Writes many mandates down by one statement.
+pub async fn insert_all(db: &impl ConnectionTrait, mandates: Vec<Model>) -> Result<(), DbErr> {
+    Entity::insert_many(mandates.into_iter().map(IntoActiveModel::into_active_model))
+        .exec_without_returning(db)
+        .await
+        .map(|_| ())
+}
+
 /// The mandate of this id, of this user.
 pub async fn find(db: &impl ConnectionTrait, uid: &Uid, id: &MandateId) -> Result<Option<Model>, DbErr> {
     Entity::find_by_id(id.clone())
@@ -76,6 +84,24 @@ pub async fn living(
         .filter(Column::MchId.eq(mch_id.clone()))
         .filter(Column::Channel.eq(channel.clone()))
         .one(db)
+        .await
+}
+
+/// Which of these users have a living mandate with a merchant through a channel.
+pub async fn living_among(
+    db: &impl ConnectionTrait,
+    uids: Vec<String>,
+    mch_id: &MchId,
+    channel: &ChannelId,
+) -> Result<Vec<String>, DbErr> {
+    Entity::find()
+        .select_only()
+        .column(Column::Living)
+        .filter(Column::Living.is_in(uids))
+        .filter(Column::MchId.eq(mch_id.clone()))
+        .filter(Column::Channel.eq(channel.clone()))
+        .into_tuple()
+        .all(db)
         .await
 }
 

@@ -31,6 +31,7 @@ pub mod request_no;
 pub mod reversal;
 pub mod revocation;
 pub mod spend;
+mod statements;
 pub mod user;
 
 pub use db::{Db, Lane, Pools, is_unique_violation};

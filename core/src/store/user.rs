@@ -53,6 +53,11 @@ impl ActiveModelBehavior for ActiveModel {}
 
 /// Opens an account, for the first time or again; a frozen one stays frozen.
 pub async fn open(db: &impl ConnectionTrait, user: Model) -> Result<(), DbErr> {
+    open_all(db, vec![user]).await
+}
+
+/// Opens accounts, each for the first time or again; frozen ones stay frozen.
+pub async fn open_all(db: &impl ConnectionTrait, users: Vec<Model>) -> Result<(), DbErr> {
     let conflict = OnConflict::column(Column::Uid)
         .update_columns([
             Column::Status,
@@ -63,7 +68,7 @@ pub async fn open(db: &impl ConnectionTrait, user: Model) -> Result<(), DbErr> {
         ])
         .action_and_where(Expr::col((Entity, Column::Status)).ne(UserState::Frozen.to_value()))
         .to_owned();
-    Entity::insert(user.into_active_model())
+    Entity::insert_many(users.into_iter().map(IntoActiveModel::into_active_model))
         .on_conflict(conflict)
         .exec_without_returning(db)
         .await

@@ -1,11 +1,14 @@
 //! Users of the App: opening and closing the consumption code.
 
+mod take_over;
+
 use crate::engine::Engine;
 use crate::id::Uid;
 use crate::problem::{Code, Problem};
 use crate::store;
 pub use crate::store::user::{Model as User, UserState};
 use crate::vault::{IndexPurpose, Place, Purpose};
+pub use take_over::take_over;
 
 /// Opens the consumption code for a user, for the first time or again. The phone is one that the App has verified.
 ///

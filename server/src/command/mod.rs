@@ -1,5 +1,6 @@
 //! The command line.
 
+mod bench;
 mod demo;
 mod migrate;
 mod serve;
@@ -43,6 +44,8 @@ enum Verb {
     Simulator(simulator::Arguments),
     /// Plays through everything over HTTP, on free ports and a database of its own, and prints what happened.
     Demo(demo::Arguments),
+    /// Measures: throughput, latency, CPU time and memory, on a server of its own or on one that runs.
+    Bench(Box<bench::Arguments>),
     /// Checks the books against the invariants and prints what it found.
     Verify {
         /// Under which profile.
@@ -74,6 +77,7 @@ pub fn run(command: Command) -> ExitCode {
             Verb::Migrate { profile } => migrate::run(profile, &folder).await.map(|()| ExitCode::SUCCESS),
             Verb::Simulator(arguments) => simulator::run(arguments).await.map(|()| ExitCode::SUCCESS),
             Verb::Demo(arguments) => demo::run(arguments).await,
+            Verb::Bench(arguments) => bench::run(*arguments).await,
             Verb::Verify { profile, json } => verify::run(profile, &folder, json).await,
         }
     });

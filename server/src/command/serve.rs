@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use metropay_core::clock::SystemClock;
 use metropay_simulator::Simulator;
 
+use crate::bench;
 use crate::config::{Config, Profile};
 use crate::demo::{Folder, seed};
 use crate::serve::Server;
@@ -15,6 +16,8 @@ use crate::serve::Server;
 pub(super) async fn run(profile: Profile, folder: &Path) -> Result<()> {
     let mut config = Config::load(profile, folder)?;
     super::log(&config.log)?;
+    let files = bench::raise_open_files();
+    tracing::debug!(files, "this process may open {files} files");
     let demo = match profile {
         Profile::Demo => {
             let folder = Folder::of(&config)?;

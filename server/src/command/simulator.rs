@@ -24,13 +24,16 @@ pub(super) struct Arguments {
     /// How fast notifications are repeated, in percent of the documented waits.
     #[arg(long, default_value_t = 100)]
     notice_pace_percent: u32,
+    /// What is logged, in the words of tracing's filters.
+    #[arg(long, default_value = "info", value_name = "FILTER")]
+    log: String,
 }
 
 /// Runs until it is told to stop.
 pub(super) async fn run(arguments: Arguments) -> Result<()> {
     super::log(&LogConfig {
         format: LogFormat::Text,
-        filter: "info".to_owned(),
+        filter: arguments.log,
     })?;
     let settings = Settings {
         listen: arguments.listen,

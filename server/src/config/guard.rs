@@ -36,6 +36,9 @@ impl Config {
         if self.simulator.enabled {
             reasons.push("simulator.enabled is true: production never runs with simulated gateways".to_owned());
         }
+        if self.bench.instant {
+            reasons.push("bench.instant is true: that channel says paid and moves no money".to_owned());
+        }
         if self.code.kind == CodeKind::Test {
             reasons.push("code.type is \"test\": codes of a test environment carry no real money".to_owned());
         }
@@ -102,9 +105,12 @@ mod tests {
     fn production_starts_with_a_sound_configuration_and_says_what_is_wrong_with_another() {
         assert_eq!(sound().guard(Profile::Production), Ok(()));
         type Spoil = fn(&mut Config);
-        let spoiled: [(&str, Spoil); 8] = [
+        let spoiled: [(&str, Spoil); 9] = [
             ("simulator.enabled", |config| {
                 config.simulator.enabled = true;
+            }),
+            ("bench.instant", |config| {
+                config.bench.instant = true;
             }),
             ("secrets.master_key is missing", |config| {
                 config.secrets.master_key = "".into();

@@ -77,6 +77,17 @@ pub struct Config {
     pub log: LogConfig,
     /// The simulators.
     pub simulator: SimulatorConfig,
+    /// What only a measured server has.
+    #[serde(default)]
+    pub bench: BenchConfig,
+}
+
+/// What only a server has that `metropay bench` started.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BenchConfig {
+    /// Whether a channel is linked that answers at once and moves no money.
+    pub instant: bool,
 }
 
 /// The listener.

@@ -3,20 +3,20 @@
 use anyhow::{Context, Result};
 use metropay_core::engine::Engine;
 use metropay_core::id::{AccountId, ChannelId};
-use metropay_simulator::{Frame, Gateway};
+use metropay_simulator::Gateway;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 /// What the gateways handed out when the accounts were opened. The private halves are nowhere else.
 #[derive(Clone, Serialize, Deserialize)]
-pub(super) struct Opened {
+pub(crate) struct Opened {
     wechat: Value,
     alipay: Value,
     unionpay: Value,
 }
 
 /// An account to set up.
-pub(super) struct DemoAccount {
+pub(crate) struct DemoAccount {
     pub channel: ChannelId,
     pub account: AccountId,
     pub config: Value,
@@ -26,8 +26,13 @@ fn account(mch_id: &str, channel: &str) -> (ChannelId, AccountId) {
     (channel.into(), AccountId(format!("{mch_id}-{channel}")))
 }
 
-/// Opens the accounts, or, where they were opened before, tells the gateways our present addresses.
-pub(super) fn open(engine: &Engine, frame: &Frame, mch_id: &str, before: Option<&Opened>) -> Result<Opened> {
+/// Opens the accounts by asking the gateways, or, where they were opened before, tells them our present addresses.
+pub(crate) fn open(
+    engine: &Engine,
+    gateways: impl Fn(Gateway, &Value) -> Result<Value>,
+    mch_id: &str,
+    before: Option<&Opened>,
+) -> Result<Opened> {
     let notify = |channel: &str| {
         let (channel, account) = account(mch_id, channel);
         engine.notify_url(&channel, &account)
@@ -52,9 +57,7 @@ pub(super) fn open(engine: &Engine, frame: &Frame, mch_id: &str, before: Option<
         }
     }
     let open = |gateway, wish: &Value, before: Option<&Value>| -> Result<Value> {
-        let opened = frame
-            .open_account(gateway, wish)
-            .with_context(|| format!("opening an account at {gateway:?}"))?;
+        let opened = gateways(gateway, wish).with_context(|| format!("opening an account at {gateway:?}"))?;
         // Keys are handed out once; addresses may be new.
         let mut whole = before.cloned().unwrap_or_else(|| json!({}));
         let fresh = opened.as_object().cloned().unwrap_or_default();
@@ -86,8 +89,17 @@ fn merge(value: &mut Value, more: Map<String, Value>) {
 }
 
 impl Opened {
+    /// What a gateway handed out.
+    pub(crate) fn at(&self, gateway: Gateway) -> &Value {
+        match gateway {
+            Gateway::Wechat => &self.wechat,
+            Gateway::Alipay => &self.alipay,
+            Gateway::Unionpay => &self.unionpay,
+        }
+    }
+
     /// The accounts in the words of the adapters' configurations.
-    pub(super) fn configurations(&self, mch_id: &str) -> Vec<DemoAccount> {
+    pub(crate) fn configurations(&self, mch_id: &str) -> Vec<DemoAccount> {
         let (wechat, alipay, unionpay) = (&self.wechat, &self.alipay, &self.unionpay);
         let configurations = [
             (

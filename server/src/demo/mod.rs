@@ -1,6 +1,6 @@
 //! The demo: everything a first visitor needs, made fresh, under one folder; and a play through all of it over HTTP.
 
-mod accounts;
+pub(crate) mod accounts;
 pub mod client;
 mod credentials;
 mod folder;

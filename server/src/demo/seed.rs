@@ -11,7 +11,8 @@ use metropay_core::people::{self, NewMerchant};
 use metropay_core::secret::Secret;
 use metropay_core::signing::Algorithm;
 use metropay_payment_api::app::token::{TokenClaims, TokenIssuer};
-use metropay_simulator::Simulator;
+use metropay_simulator::{Frame, Gateway, Simulator};
+use serde_json::Value;
 
 use super::accounts::{self, Opened};
 use super::folder::{APP_KID, Folder};
@@ -132,7 +133,8 @@ async fn seed_accounts(engine: &Arc<Engine>, folder: &Folder, simulator: &Simula
     let before: Option<Opened> = folder.read_json("accounts.json");
     let (own, frame) = (Arc::clone(engine), Arc::clone(simulator.frame()));
     // Making RSA keys takes a while; it must not hold up what is served already.
-    let opened = tokio::task::spawn_blocking(move || accounts::open(&own, &frame, MCH_ID, before.as_ref())).await??;
+    let opened =
+        tokio::task::spawn_blocking(move || accounts::open(&own, at(&frame), MCH_ID, before.as_ref())).await??;
     folder.write_json("accounts.json", &opened)?;
     for account in opened.configurations(MCH_ID) {
         people::put_account(
@@ -146,6 +148,11 @@ async fn seed_accounts(engine: &Arc<Engine>, folder: &Folder, simulator: &Simula
         .with_context(|| format!("setting {} up", account.account))?;
     }
     Ok(())
+}
+
+/// Opens accounts at gateways in this process.
+fn at(frame: &Frame) -> impl Fn(Gateway, &Value) -> Result<Value> {
+    |gateway, wish| Ok(frame.open_account(gateway, wish)?)
 }
 
 fn tokens(config: &Config, engine: &Engine, app_key: &Secret) -> Result<Vec<DemoUser>> {
@@ -194,7 +201,7 @@ pub async fn further_merchant(engine: &Arc<Engine>, simulator: &Simulator, mch_i
     people::register(engine, new).await?;
     let made = people::add_credential(engine, &mch_id.into(), Algorithm::HmacSha256).await?;
     let (own, frame, number) = (Arc::clone(engine), Arc::clone(simulator.frame()), mch_id.to_owned());
-    let opened = tokio::task::spawn_blocking(move || accounts::open(&own, &frame, &number, None)).await??;
+    let opened = tokio::task::spawn_blocking(move || accounts::open(&own, at(&frame), &number, None)).await??;
     for account in opened.configurations(mch_id) {
         people::put_account(
             engine,

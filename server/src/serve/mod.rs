@@ -31,6 +31,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::bench::InstantFactory;
 use crate::config::Config;
 use crate::registry;
 
@@ -175,7 +176,15 @@ impl Drop for Server {
     }
 }
 
-async fn build(config: &Config, addr: SocketAddr, clock: Arc<dyn Clock>) -> Result<(Arc<Engine>, Arc<PlatformKeys>)> {
+/// The engine and the platform's keys, on a database whose schema is up to date.
+///
+/// # Errors
+/// When the configuration cannot work, or the database does not open or belongs to another master key.
+pub(crate) async fn build(
+    config: &Config,
+    addr: SocketAddr,
+    clock: Arc<dyn Clock>,
+) -> Result<(Arc<Engine>, Arc<PlatformKeys>)> {
     let random = Arc::new(SystemRandom);
     let db = open_database(config).await?;
     let master = MasterKey::parse(&config.secrets.master_key).context("secrets.master_key")?;
@@ -189,6 +198,11 @@ async fn build(config: &Config, addr: SocketAddr, clock: Arc<dyn Clock>) -> Resu
         "" => format!("http://{addr}"),
         url => url.to_owned(),
     };
+    let channels = if config.bench.instant {
+        registry::channels().with(InstantFactory)
+    } else {
+        registry::channels()
+    };
     let engine = Engine::new(Parts {
         directory: Arc::new(BuiltinDirectory::new(db.clone())),
         db,
@@ -197,7 +211,7 @@ async fn build(config: &Config, addr: SocketAddr, clock: Arc<dyn Clock>) -> Resu
         vault: Arc::new(vault),
         rules: Arc::new(BuiltinRules::new(config.code.form()?)),
         live: Arc::new(InProcessLive::default()),
-        channels: registry::channels(),
+        channels,
         caps: config.caps.caps()?,
         public_url,
         node: format!("{}-{}", addr.port(), uuid::Uuid::new_v4().simple()),

@@ -14,6 +14,7 @@ use super::sign_page::SignPage;
 use super::trade::moment;
 use super::{notify, user};
 use crate::clock;
+use crate::frame::{Frame, Refused, SignedBefore};
 
 const TABLE: &str = "alipay_agreement";
 const BY_EXTERNAL: &str = "alipay_external_agreement";
@@ -153,7 +154,16 @@ pub(super) fn sign(desk: &mut Desk<'_>, account: &Account, page: &SignPage, user
         invalid_ms: page.validity.and_then(|validity| validity.end(desk.now_ms)),
         ended_ms: None,
     };
-    desk.tx.put(TABLE, &agreement.agreement_no, &agreement);
+    keep(desk, &agreement);
+    if let Some(url) = page.notify_url.clone() {
+        notify::signed(desk, account, &agreement, url);
+    }
+    agreement
+}
+
+/// Writes a new agreement down, under all names.
+fn keep(desk: &mut Desk<'_>, agreement: &Agreement) {
+    desk.tx.put(TABLE, &agreement.agreement_no, agreement);
     if let Some(number) = &agreement.external_agreement_no {
         desk.tx.put(
             BY_EXTERNAL,
@@ -161,13 +171,42 @@ pub(super) fn sign(desk: &mut Desk<'_>, account: &Account, page: &SignPage, user
             &agreement.agreement_no,
         );
     }
-    let mut numbers: Vec<String> = desk.tx.get(BY_USER, user_id).unwrap_or_default();
+    let mut numbers: Vec<String> = desk.tx.get(BY_USER, &agreement.user_id).unwrap_or_default();
     numbers.push(agreement.agreement_no.clone());
-    desk.tx.put(BY_USER, user_id, &numbers);
-    if let Some(url) = page.notify_url.clone() {
-        notify::signed(desk, account, &agreement, url);
+    desk.tx.put(BY_USER, &agreement.user_id, &numbers);
+}
+
+/// Agreements that users signed before.
+pub(super) fn sign_before(frame: &Frame, wish: &SignedBefore) -> Result<Vec<String>, Refused> {
+    let mut desk = Desk::open(frame);
+    let account = account::find(&desk.tx, &wish.account);
+    let account = account.ok_or_else(|| Refused(format!("there is no app {}", wish.account)))?;
+    let mut handles = Vec::with_capacity(wish.contracts.len());
+    for signer in &wish.contracts {
+        let user_id = user::user_id(&signer.user);
+        let agreement = Agreement {
+            agreement_no: new_number(&mut desk),
+            app_id: account.app_id.clone(),
+            auth_app_id: None,
+            seller_id: account.seller_id.clone(),
+            external_agreement_no: Some(signer.no.clone()),
+            external_logon_id: None,
+            logon_id: user::logon_id(&user_id),
+            user_id,
+            product_code: account::PRODUCT_CODE.to_owned(),
+            personal_product_code: account::PERSONAL_PRODUCT_CODE.to_owned(),
+            sign_scene: account.terms.sign_scene.clone(),
+            third_party_type: "PARTNER".to_owned(),
+            status: Status::Normal,
+            signed_ms: desk.now_ms,
+            invalid_ms: None,
+            ended_ms: None,
+        };
+        keep(&mut desk, &agreement);
+        handles.push(agreement.agreement_no);
     }
-    agreement
+    desk.tx.commit();
+    Ok(handles)
 }
 
 /// Ends an agreement and tells the merchant: at `url`, else at the app's gateway (3.4).

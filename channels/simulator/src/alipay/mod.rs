@@ -102,7 +102,7 @@ use axum::Router;
 use axum::routing::{any, get, post};
 use serde_json::Value;
 
-use crate::frame::{Frame, Refused};
+use crate::frame::{Frame, Refused, SignedBefore};
 
 /// Everything the gateway answers, under `/alipay`.
 pub(crate) fn router() -> Router<Arc<Frame>> {
@@ -131,4 +131,9 @@ pub(crate) fn resume(frame: &Arc<Frame>) {
 /// Opens a merchant account, or changes the settings of one. What may stand in `spec` is described at [`account_open::Spec`].
 pub(crate) fn open_account(frame: &Frame, spec: &Value) -> Result<Value, Refused> {
     account_open::open(frame, spec)
+}
+
+/// Contracts that users signed before.
+pub(crate) fn sign_before(frame: &Frame, wish: &SignedBefore) -> Result<Vec<String>, Refused> {
+    agreement::sign_before(frame, wish)
 }

@@ -78,7 +78,7 @@ use serde_json::{Value, json};
 use self::form::Fields;
 use self::message::Door;
 use self::serve::{plain, posted, serve};
-use crate::frame::{Frame, Refused};
+use crate::frame::{Frame, Refused, SignedBefore};
 
 /// Everything the gateway answers, under `/unionpay`.
 pub(crate) fn router() -> Router<Arc<Frame>> {
@@ -139,6 +139,11 @@ pub(crate) fn resume(frame: &Arc<Frame>) {
 /// When a wish is unknown or of wrong form.
 pub(crate) fn open_account(frame: &Frame, spec: &Value) -> Result<Value, Refused> {
     account::open(frame, spec)
+}
+
+/// Contracts that users signed before.
+pub(crate) fn sign_before(frame: &Frame, wish: &SignedBefore) -> Result<Vec<String>, Refused> {
+    token::sign_before(frame, wish)
 }
 
 /// A user's decision on one of the gateway's pages.

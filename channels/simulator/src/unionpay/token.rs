@@ -2,12 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::account::Account;
+use super::account::{self, Account};
 use super::card;
 use super::reply::Reply;
 use super::request::{Request, TIME_FORMAT};
 use crate::clock;
-use crate::frame::Frame;
+use crate::frame::{Frame, Refused, SignedBefore};
 use crate::store::Tx;
 
 const TABLE: &str = "unionpay_token";
@@ -94,6 +94,22 @@ pub(super) fn seed(tx: &mut Tx<'_>, account: &Account, number: &str, now_ms: i64
     let mut token = Token::make(tx, account, card::CARDS[0].number, card::PHONE, opened_ms);
     number.clone_into(&mut token.token);
     token.keep(tx);
+}
+
+/// Tokens that users opened before, each with a card of his own.
+pub(super) fn sign_before(frame: &Frame, wish: &SignedBefore) -> Result<Vec<String>, Refused> {
+    let mut tx = frame.store.begin();
+    let account = account::find(&tx, &wish.account);
+    let account = account.ok_or_else(|| Refused(format!("there is no merchant number {}", wish.account)))?;
+    let mut handles = Vec::with_capacity(wish.contracts.len());
+    for signer in &wish.contracts {
+        let number = card::of_user(&signer.user);
+        let token = Token::make(&tx, &account, &number, card::PHONE, frame.clock.now_ms());
+        token.keep(&mut tx);
+        handles.push(token.token);
+    }
+    tx.commit();
+    Ok(handles)
 }
 
 /// Why the token of a request cannot be used: wrong requester 10, unknown or deleted 40, expired 80.

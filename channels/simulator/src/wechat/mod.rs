@@ -74,7 +74,7 @@ use std::sync::Arc;
 use axum::Router;
 use serde_json::Value;
 
-use crate::frame::{Frame, Refused};
+use crate::frame::{Frame, Refused, SignedBefore};
 use operation::Side;
 pub use tls::WechatTls;
 
@@ -134,4 +134,9 @@ pub(crate) fn resume(frame: &Arc<Frame>) {
 /// Opens a merchant account, or changes one; see [`account::open`] and [`terms::Terms`] for the wishes.
 pub(crate) fn open_account(frame: &Frame, spec: &Value) -> Result<Value, Refused> {
     account::open(frame, spec)
+}
+
+/// Contracts that users signed before.
+pub(crate) fn sign_before(frame: &Frame, wish: &SignedBefore) -> Result<Vec<String>, Refused> {
+    presign::sign_before(frame, wish)
 }

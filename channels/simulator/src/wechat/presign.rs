@@ -11,7 +11,7 @@ use super::request::Call;
 use super::sign::SignType;
 use super::{account, notify, number};
 use crate::clock;
-use crate::frame::Frame;
+use crate::frame::{Frame, Refused, SignedBefore};
 use crate::store::Tx;
 
 const PRE_SIGNS: &str = "wechat_presign";
@@ -208,16 +208,60 @@ pub(super) fn decide(frame: &Arc<Frame>, id: &str, agree: bool, user: &str) -> R
         return Err(PageTrouble::SignedAlready);
     }
     let contract = agreed(&mut tx, &pre_sign, user, now_ms);
-    contract::keep(&mut tx, &contract);
+    keep_agreed(&mut tx, &contract, now_ms);
+    tx.put(PRE_SIGNS, id, &pre_sign);
+    tx.commit();
+    notify::contract_signed(frame, &contract);
+    Ok(pre_sign)
+}
+
+/// Contracts that users signed before.
+pub(super) fn sign_before(frame: &Frame, wish: &SignedBefore) -> Result<Vec<String>, Refused> {
+    let now_ms = frame.clock.now_ms();
+    let mut tx = frame.store.begin();
+    let account = account::find(&tx, &wish.account);
+    let account = account.ok_or_else(|| Refused(format!("there is no merchant number {}", wish.account)))?;
+    let plan = wish
+        .plan_id
+        .as_deref()
+        .and_then(|plan| account::find_plan(&tx, &account.mch_id, plan));
+    let plan = plan.ok_or_else(|| Refused("plan_id names no plan of this merchant number".to_owned()))?;
+    let mut handles = Vec::with_capacity(wish.contracts.len());
+    for signer in &wish.contracts {
+        let pre_sign = PreSign {
+            id: String::new(),
+            entry: Entry::Page,
+            mch_id: account.mch_id.clone(),
+            sub_mch_id: wish.sub_mch_id.clone(),
+            appid: account.appid.clone(),
+            sub_appid: None,
+            plan_id: plan.plan_id.clone(),
+            contract_code: signer.no.clone(),
+            request_serial: "1".to_owned(),
+            display_account: signer.user.clone(),
+            notify_url: plan.termination_url.clone().unwrap_or_default(),
+            sign_type: SignType::Md5,
+            back: None,
+            expires_at_ms: now_ms,
+            opened: true,
+            agreed: Some(true),
+        };
+        let contract = agreed(&mut tx, &pre_sign, &signer.user, now_ms);
+        keep_agreed(&mut tx, &contract, now_ms);
+        handles.push(contract.contract_id);
+    }
+    tx.commit();
+    Ok(handles)
+}
+
+/// Writes a contract down with its number.
+fn keep_agreed(tx: &mut Tx<'_>, contract: &Contract, now_ms: i64) {
+    contract::keep(tx, contract);
     let code = CodeUse {
         first_at_ms: now_ms,
         contract_id: Some(contract.contract_id.clone()),
     };
     tx.put(CODES, &code_key(&contract.mch_id, &contract.contract_code), &code);
-    tx.put(PRE_SIGNS, id, &pre_sign);
-    tx.commit();
-    notify::contract_signed(frame, &contract);
-    Ok(pre_sign)
 }
 
 fn agreed(tx: &mut Tx<'_>, pre_sign: &PreSign, user: &str, now_ms: i64) -> Contract {

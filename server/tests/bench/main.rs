@@ -1,0 +1,4 @@
+//! The load driver, played for a second: what it says must be there, and the books must hold afterwards.
+
+#[cfg(test)]
+mod short;
