@@ -25,6 +25,7 @@ pub(super) enum Opened {
 }
 
 /// Consumes the code, takes the number, counts the user's day and writes the payment down as PAYING.
+#[tracing::instrument(level = "debug", name = "payment.open", skip_all)]
 pub(super) async fn open(
     engine: &Engine,
     mch_id: &MchId,
@@ -64,6 +65,7 @@ pub(super) async fn open(
         store::code::end(&tx, uid, None, payment.created_at).await?;
     }
     event::about_payment(&tx, EventKind::PaymentPlaced, &payment, json!({}), payment.created_at).await?;
+    super::count::placed(&tx, &payment);
     tx.commit().await?;
     engine.live.wake(&topic(&payment));
     tracing::info!(payment = %payment.pay_no, merchant = %mch_id, channel = %payment.channel, amount_fen = payment.amount.get(),

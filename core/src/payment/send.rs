@@ -42,6 +42,7 @@ pub(super) enum With {
 }
 
 /// Calls the channel, outside any transaction, and passes what it says through the gate.
+#[tracing::instrument(level = "debug", name = "payment.send", skip_all, fields(channel = %payment.channel, product = payment.product.word()))]
 pub(super) async fn send(engine: Arc<Engine>, payment: Payment, with: With) -> Result<(), Problem> {
     let channel = engine.adapter_of(&payment.account_id).await?;
     // A notification may overtake the answer: who begins to listen only afterwards misses it.

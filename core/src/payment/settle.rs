@@ -1,6 +1,5 @@
 //! The one gate: whoever learned how a payment ended, only this changes its state, its entries and its events.
 
-use sea_orm::DatabaseTransaction;
 use serde_json::json;
 
 use super::state::{Step, step};
@@ -12,6 +11,7 @@ use crate::engine::Engine;
 use crate::event::{self, EventKind};
 use crate::id::PayNo;
 use crate::problem::{Code, Problem};
+use crate::store::Tx;
 use crate::store::payment::End;
 use crate::{ledger, refund, store};
 
@@ -19,6 +19,7 @@ use crate::{ledger, refund, store};
 ///
 /// # Errors
 /// When the database does not answer, or there is no such payment.
+#[tracing::instrument(level = "debug", name = "payment.settle", skip_all)]
 pub async fn settle(engine: &Engine, pay_no: &PayNo, news: &News) -> Result<Payment, Problem> {
     let tx = engine.db.begin().await?;
     let payment = settle_in(&tx, pay_no, news, engine.clock.now(), engine).await?;
@@ -30,7 +31,7 @@ pub async fn settle(engine: &Engine, pay_no: &PayNo, news: &News) -> Result<Paym
 
 /// The same within a transaction that has more to write.
 pub(crate) async fn settle_in(
-    tx: &DatabaseTransaction,
+    tx: &Tx,
     pay_no: &PayNo,
     news: &News,
     now: Time,
@@ -61,7 +62,7 @@ pub(crate) async fn settle_in(
         .ok_or_else(|| Problem::new(Code::OrderNotFound))
 }
 
-async fn succeed(tx: &DatabaseTransaction, payment: &Payment, paid: &Paid, now: Time) -> Result<(), Problem> {
+async fn succeed(tx: &Tx, payment: &Payment, paid: &Paid, now: Time) -> Result<(), Problem> {
     let end = End {
         state: PaymentState::Success,
         paid: Some(paid),
@@ -71,6 +72,7 @@ async fn succeed(tx: &DatabaseTransaction, payment: &Payment, paid: &Paid, now: 
     if !store::payment::end(tx, &payment.pay_no, end).await? {
         return Ok(());
     }
+    super::count::ended(tx, payment, PaymentState::Success, now);
     ledger::post::payment(tx, payment, now).await?;
     let more = json!({ "pay_coupon_fee": paid.coupon, "pay_type_trade_no": paid.channel_no });
     event::about_payment(tx, EventKind::PaymentSucceeded, payment, more, now).await?;
@@ -78,13 +80,7 @@ async fn succeed(tx: &DatabaseTransaction, payment: &Payment, paid: &Paid, now: 
     Ok(())
 }
 
-async fn end(
-    tx: &DatabaseTransaction,
-    payment: &Payment,
-    state: PaymentState,
-    proof: &Refusal,
-    now: Time,
-) -> Result<(), Problem> {
+async fn end(tx: &Tx, payment: &Payment, state: PaymentState, proof: &Refusal, now: Time) -> Result<(), Problem> {
     let end = End {
         state,
         paid: None,
@@ -94,6 +90,7 @@ async fn end(
     if !store::payment::end(tx, &payment.pay_no, end).await? {
         return Ok(());
     }
+    super::count::ended(tx, payment, state, now);
     if let Some(uid) = &payment.uid {
         store::spend::release(tx, uid, payment.day, payment.amount).await?;
     }
