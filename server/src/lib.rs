@@ -5,3 +5,4 @@ pub mod config;
 pub mod demo;
 pub mod registry;
 pub mod serve;
+pub mod watch;

@@ -28,10 +28,11 @@ pub(super) struct Arguments {
 
 /// Runs until it is told to stop.
 pub(super) async fn run(arguments: Arguments) -> Result<()> {
-    super::log(&LogConfig {
+    let log = LogConfig {
         format: LogFormat::Text,
         filter: "info".to_owned(),
-    })?;
+    };
+    super::log(&log, None)?;
     let settings = Settings {
         listen: arguments.listen,
         data_dir: arguments.data_dir,

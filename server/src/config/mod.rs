@@ -1,6 +1,7 @@
 //! The configuration: defaults, then the profile's file, then the environment. Unknown fields are refused.
 
 mod guard;
+mod traces;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -20,6 +21,7 @@ use metropay_web::client::Proxies;
 use serde::Deserialize;
 
 pub use guard::Unsafe;
+pub use traces::TracesConfig;
 
 /// Under which profile a server runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -73,6 +75,9 @@ pub struct Config {
     pub budgets: BudgetSettings,
     /// Logs.
     pub log: LogConfig,
+    /// Traces.
+    #[serde(default)]
+    pub traces: TracesConfig,
     /// The simulators.
     pub simulator: SimulatorConfig,
 }
