@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use metrics::SharedString;
 use moka::future::Cache;
 
 use crate::channel::health::Health;
@@ -158,6 +159,7 @@ impl Engine {
             inner: adapter,
             account: account.account_id.clone(),
             channel: account.channel.clone(),
+            label: SharedString::from_shared(account.channel.as_str().into()),
             health: Arc::clone(&self.health),
             clock: Arc::clone(&self.clock),
         });

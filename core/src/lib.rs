@@ -9,6 +9,7 @@ pub mod clock;
 pub mod id;
 pub mod invariant;
 pub mod limit;
+pub mod metric;
 pub mod money;
 pub mod network;
 pub mod problem;

@@ -6,9 +6,11 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
+use metrics::counter;
 use tokio::sync::broadcast;
 
 use crate::id::Uid;
+use crate::metric;
 
 /// Wakes those who wait for a user's events.
 pub trait Live: Send + Sync + 'static {
@@ -33,7 +35,9 @@ impl Live for InProcessLive {
         let listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(sender) = listeners.get(uid) {
             // Nobody listening any more is no error.
-            let _ = sender.send(());
+            if sender.send(()).is_ok() {
+                counter!(metric::WAKE_UPS).increment(1);
+            }
         }
     }
 

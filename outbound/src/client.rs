@@ -1,17 +1,21 @@
 //! The client: bounded in time and size, no redirects, no retries, no proxies from the environment.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
+use metrics::{counter, histogram};
 use metropay_core::channel::CallError;
+use metropay_core::metric;
 use tokio::io::{AsyncSeekExt, AsyncWriteExt};
 
 /// Bounds of a client.
 #[derive(Debug, Clone)]
 pub struct OutboundSettings {
+    /// Who is at the other side, as calls are counted: a word of few (`wechat`), never an address.
+    pub peer: &'static str,
     /// How long a connection may take to stand.
     pub connect_timeout: Duration,
     /// How large an answer's body may be, in bytes.
@@ -23,9 +27,20 @@ pub struct OutboundSettings {
 impl Default for OutboundSettings {
     fn default() -> Self {
         Self {
+            peer: "other",
             connect_timeout: Duration::from_secs(3),
             answer_max: 1 << 20,
             identity_pem: None,
+        }
+    }
+}
+
+impl OutboundSettings {
+    /// The usual bounds towards this peer.
+    pub fn to(peer: &'static str) -> Self {
+        Self {
+            peer,
+            ..Self::default()
         }
     }
 }
@@ -98,6 +113,7 @@ pub struct Download {
 #[derive(Debug, Clone)]
 pub struct Outbound {
     client: reqwest::Client,
+    peer: &'static str,
     answer_max: usize,
 }
 
@@ -127,6 +143,7 @@ impl Outbound {
         let client = builder.build().map_err(|error| Unusable(error.to_string()))?;
         Ok(Self {
             client,
+            peer: settings.peer,
             answer_max: settings.answer_max,
         })
     }
@@ -197,6 +214,7 @@ impl Outbound {
         for (name, value) in request.headers {
             headers.append(name, value);
         }
+        let begun = Instant::now();
         let sent = self
             .client
             .request(request.method, &request.url)
@@ -205,7 +223,26 @@ impl Outbound {
             .timeout(request.timeout)
             .send()
             .await;
-        sent.map_err(judge)
+        let sent = sent.map_err(judge);
+        let outcome = outcome(&sent);
+        counter!(metric::OUTBOUND, "peer" => self.peer, "outcome" => outcome).increment(1);
+        histogram!(metric::OUTBOUND_DURATION, "peer" => self.peer).record(begun.elapsed());
+        sent
+    }
+}
+
+/// The word by which a request is counted.
+fn outcome(sent: &Result<reqwest::Response, CallError>) -> &'static str {
+    match sent {
+        Ok(answer) => match answer.status().as_u16() {
+            100..=199 => "1xx",
+            200..=299 => "2xx",
+            300..=399 => "3xx",
+            400..=499 => "4xx",
+            _ => "5xx",
+        },
+        Err(CallError::NotSent(_)) => "not_sent",
+        Err(CallError::MaybeDone(_)) => "maybe_done",
     }
 }
 

@@ -3,9 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use metrics::{counter, gauge, histogram};
+use tokio::time::Instant;
+
 use crate::engine::Engine;
 use crate::problem::Problem;
-use crate::{ledger, mandate, notice, payment, refund, reversal, store};
+use crate::{ledger, mandate, metric, notice, payment, refund, reversal, store};
 
 /// A job and how often it runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,12 +77,42 @@ impl Job {
     ///
     /// # Errors
     /// When the database does not answer.
+    #[tracing::instrument(level = "debug", name = "job.turn", skip_all, fields(job = self.name(), done))]
     pub async fn turn(self, engine: &Engine) -> Result<usize, Problem> {
+        let turned = self.turn_if_leased(engine).await;
+        let outcome = match &turned {
+            Ok(None) => "elsewhere",
+            Ok(Some(0)) => "idle",
+            Ok(Some(_)) => "worked",
+            Err(_) => "failed",
+        };
+        counter!(metric::JOB_TURNS, "job" => self.name(), "outcome" => outcome).increment(1);
+        if let Ok(Some(done)) = &turned {
+            gauge!(metric::JOB_LAST_SUCCESS, "job" => self.name())
+                .set(metric::level(engine.clock.now().unix_seconds()));
+            // A turn with nothing to do is not worth a trace.
+            if *done > 0 {
+                tracing::Span::current().record("done", *done);
+            }
+        }
+        turned.map(Option::unwrap_or_default)
+    }
+
+    /// One turn; nothing where another node has the lease.
+    async fn turn_if_leased(self, engine: &Engine) -> Result<Option<usize>, Problem> {
         let now = engine.clock.now();
         let lease = store::job::lease(engine.db.write(), self.name(), &engine.node, now, now.plus(LEASE)).await?;
+        gauge!(metric::JOB_LEASE, "job" => self.name()).set(if lease.is_some() { 1.0 } else { 0.0 });
         if lease.is_none() {
-            return Ok(0);
+            return Ok(None);
         }
+        let begun = Instant::now();
+        let done = self.work(engine).await;
+        histogram!(metric::JOB_DURATION, "job" => self.name()).record(begun.elapsed());
+        done.map(Some)
+    }
+
+    async fn work(self, engine: &Engine) -> Result<usize, Problem> {
         match self {
             Self::CompletePayments => payment::complete::complete_due(engine).await,
             Self::CompleteRefunds => refund::complete::complete_due(engine).await,

@@ -43,6 +43,7 @@ pub(super) enum With {
 
 /// Calls the channel, outside any transaction, and passes what it says through the gate. Answers the payment as it was
 /// settled here; nothing where somebody else settled it, or nobody did.
+#[tracing::instrument(level = "debug", name = "payment.send", skip_all, fields(channel = %payment.channel, product = payment.product.word()))]
 pub(super) async fn send(engine: Arc<Engine>, payment: Payment, with: With) -> Result<Option<Payment>, Problem> {
     let channel = engine.adapter_of(&payment.account_id).await?;
     // A notification may overtake the answer: who begins to listen only afterwards misses it.

@@ -142,8 +142,8 @@ impl Db {
     ///
     /// # Errors
     /// When no connection is free in time.
-    pub async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
-        self.write().begin().await
+    pub async fn begin(&self) -> Result<super::Tx, DbErr> {
+        self.write().begin().await.map(super::Tx::new)
     }
 
     /// Brings the schema up to date with this history.

@@ -22,6 +22,9 @@ impl Config {
         } else if let Err(error) = MasterKey::parse(&self.secrets.master_key) {
             reasons.push(format!("secrets.master_key is not usable: {error}"));
         }
+        if let Err(error) = self.traces.target() {
+            reasons.push(format!("{error:#}"));
+        }
         if profile == Profile::Production {
             self.guard_production(&mut reasons);
         }

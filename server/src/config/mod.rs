@@ -1,6 +1,7 @@
 //! The configuration: defaults, then the profile's file, then the environment. Unknown fields are refused.
 
 mod guard;
+mod traces;
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
@@ -22,6 +23,7 @@ use metropay_web::client::Proxies;
 use serde::Deserialize;
 
 pub use guard::Unsafe;
+pub use traces::TracesConfig;
 
 /// Under which profile a server runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -75,6 +77,9 @@ pub struct Config {
     pub budgets: BudgetSettings,
     /// Logs.
     pub log: LogConfig,
+    /// Traces.
+    #[serde(default)]
+    pub traces: TracesConfig,
     /// The simulators.
     pub simulator: SimulatorConfig,
     /// What only a measured server has.

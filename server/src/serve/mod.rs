@@ -34,6 +34,7 @@ use tokio_util::sync::CancellationToken;
 use crate::bench::InstantFactory;
 use crate::config::Config;
 use crate::registry;
+use crate::watch::traces;
 
 /// A running server. [`Server::stop`] drains it; dropping it stops it at once.
 pub struct Server {
@@ -232,6 +233,7 @@ fn app_door(config: &Config) -> Result<AppDoor> {
 /// All doors and pages, fitted with their layers.
 fn application(config: &Config, doors: Doors) -> Result<Router> {
     let mut door = Door::new(Arc::clone(&doors.engine.clock), Arc::clone(&doors.engine.random));
+    door.on_span = Some(traces::link);
     door.proxies = config.server.proxies.clone();
     door.body_max_bytes_under = vec![("/notify/", limit::NOTICE_BODY_MAX)];
     let (router, description) = router().split_for_parts();

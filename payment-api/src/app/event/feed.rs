@@ -4,8 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use metrics::{Gauge, gauge};
 use metropay_core::engine::Engine;
 use metropay_core::event::{self, Event};
+use metropay_core::metric;
 use metropay_core::problem::Problem;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
@@ -26,14 +28,37 @@ pub(super) struct Feed {
     wakes: Receiver<()>,
     position: i64,
     _seat: Seat,
+    _counted: Counted,
+}
+
+/// One more who waits, as long as it lives.
+struct Counted(Gauge);
+
+impl Counted {
+    fn new(kind: &'static str) -> Self {
+        let waiting = gauge!(metric::EVENT_CONNECTIONS, "kind" => kind);
+        waiting.increment(1.0);
+        Self(waiting)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.decrement(1.0);
+    }
 }
 
 impl Feed {
-    /// Begins after a position, or with what happens from now on.
+    /// Begins after a position, or with what happens from now on. `kind` is by what it is counted: `stream` or `poll`.
     ///
     /// # Errors
     /// `RATE_LIMITED` when the user waits at too many places already, or came back too often.
-    pub(super) async fn open(engine: &Arc<Engine>, rider: Rider, after: Option<i64>) -> Result<Self, Problem> {
+    pub(super) async fn open(
+        engine: &Arc<Engine>,
+        rider: Rider,
+        after: Option<i64>,
+        kind: &'static str,
+    ) -> Result<Self, Problem> {
         rider.budgets.waits.take(&rider.uid)?;
         let seat = rider.budgets.seat(&rider.uid)?;
         // Listen first: what happens between the two is then seen twice, not never.
@@ -46,6 +71,7 @@ impl Feed {
             // A position that lies ahead of everything comes from a database that was since restored.
             position: after.map_or(last, |after| after.clamp(0, last)),
             _seat: seat,
+            _counted: Counted::new(kind),
         })
     }
 

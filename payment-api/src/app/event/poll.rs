@@ -71,7 +71,7 @@ async fn polled(engine: &Arc<Engine>, rider: Rider, uri: &Uri) -> Result<EventPa
         return Err(Problem::invalid("wait_s", WAIT));
     }
     let after = ask.after.map(|seq| i64::try_from(seq).unwrap_or(i64::MAX));
-    let mut feed = Feed::open(engine, rider, after).await?;
+    let mut feed = Feed::open(engine, rider, after, "poll").await?;
     let end = Instant::now() + wait;
     loop {
         let events = feed.take().await?;

@@ -80,7 +80,7 @@ async fn opened(engine: &Arc<Engine>, rider: Rider, uri: &Uri, headers: &HeaderM
         Some(given) => Some(position(given)?),
         None => ask.last_event_id.map(|seq| i64::try_from(seq).unwrap_or(i64::MAX)),
     };
-    Feed::open(engine, rider, after).await
+    Feed::open(engine, rider, after, "stream").await
 }
 
 fn position(given: &HeaderValue) -> Result<i64, Problem> {
