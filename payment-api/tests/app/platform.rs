@@ -74,7 +74,7 @@ impl Platform {
     pub(crate) async fn start_with(wishes: Wishes) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}?mode=rwc", dir.path().join("metropay.db").display());
-        let db = Db::open(&url).await.unwrap();
+        let db = Db::open(&url, metropay_core::Pools::default()).await.unwrap();
         Migrator::up(db.write(), None).await.unwrap();
         let clock = Arc::new(MovedClock::default());
         let gateway = Gateway::default();
@@ -206,7 +206,9 @@ impl Platform {
 async fn keys() -> Arc<PlatformKeys> {
     static KEYS: OnceCell<Arc<PlatformKeys>> = OnceCell::const_new();
     let make = || async {
-        let db = Db::open("sqlite::memory:").await.unwrap();
+        let db = Db::open("sqlite::memory:", metropay_core::Pools::default())
+            .await
+            .unwrap();
         Migrator::up(db.write(), None).await.unwrap();
         let master = MasterKey::generate(&SystemRandom);
         let vault = unlock_vault(&db, &master, &SystemClock, &SystemRandom).await.unwrap();
@@ -230,7 +232,7 @@ async fn engine(db: Db, clock: &Arc<MovedClock>, gateway: &Gateway) -> Arc<Engin
         db,
         clock: Arc::clone(clock) as Arc<dyn Clock>,
         random: Arc::new(SystemRandom),
-        vault,
+        vault: vault.into(),
         rules: Arc::new(BuiltinRules::new(CodeForm::new(PREFIX, CodeType::Online).unwrap())),
         live: Arc::new(InProcessLive::default()),
         channels,

@@ -215,7 +215,9 @@ impl Shop {
         let file = folder.path().join("till.db");
         let (master, empty) = EMPTY.get_or_init(empty).await;
         std::fs::write(&file, empty).unwrap();
-        let db = Db::open(&address(&file)).await.unwrap();
+        let db = Db::open(&address(&file), metropay_core::Pools::default())
+            .await
+            .unwrap();
         let (clock, random) = (HeldClock::at(OPENING), Arc::new(SystemRandom));
         let vault = unlock_vault(&db, master, &*clock, &*random).await.unwrap();
         let keys = Arc::new(PlatformKeys::load(&db, &vault, &*clock, &*random).await.unwrap());
@@ -229,7 +231,7 @@ impl Shop {
             db,
             clock: clock.clone(),
             random,
-            vault,
+            vault: vault.into(),
             rules: Arc::new(BuiltinRules::new(CodeForm::new(PREFIX, CodeType::Online).unwrap())),
             live: Arc::new(InProcessLive::default()),
             directory: switches.clone(),
@@ -421,7 +423,9 @@ static EMPTY: OnceCell<(MasterKey, Vec<u8>)> = OnceCell::const_new();
 async fn empty() -> (MasterKey, Vec<u8>) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("empty.db");
-    let db = Db::open(&address(&file)).await.unwrap();
+    let db = Db::open(&address(&file), metropay_core::Pools::default())
+        .await
+        .unwrap();
     db.migrate::<Migrator>().await.unwrap();
     let (clock, random) = (HeldClock::at(OPENING), SystemRandom);
     let master = MasterKey::generate(&random);
