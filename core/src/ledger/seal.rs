@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use aws_lc_rs::digest::{Context, SHA256};
+use sea_orm::DatabaseTransaction;
 
 use super::{Block, Entry};
 use crate::engine::Engine;
@@ -17,7 +18,27 @@ const BLOCK_MAX: u64 = 5_000;
 /// # Errors
 /// When the database does not answer.
 pub async fn seal(engine: &Engine) -> Result<usize, Problem> {
+    sealed(engine, engine.db.begin().await?).await
+}
+
+/// The same for the job of this name under a lease: whose lease has passed to another seals nothing.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn seal_under(engine: &Engine, job: &str, fence: i64) -> Result<usize, Problem> {
     let tx = engine.db.begin().await?;
+    if !store::job::hold(&tx, job, &engine.node, fence).await? {
+        tracing::warn!(
+            job,
+            fence,
+            "the lease of {job} has passed to another node: nothing is sealed"
+        );
+        return Ok(0);
+    }
+    sealed(engine, tx).await
+}
+
+async fn sealed(engine: &Engine, tx: DatabaseTransaction) -> Result<usize, Problem> {
     let last = store::block::last(&tx).await?;
     let (block_no, through, previous) = last.map_or((0, 0, "0".repeat(64)), |block| {
         (block.block_no, block.last_entry, block.hash)

@@ -1,4 +1,6 @@
 //! The listener, spoken to byte by byte.
 
 #[cfg(test)]
+mod streams;
+#[cfg(test)]
 mod wire;
