@@ -24,6 +24,7 @@ use metropay_core::id::{AccountId, ChannelId, MchId, Serial, StoreId, Uid};
 use metropay_core::live::InProcessLive;
 use metropay_core::mandate::{self, Signing};
 use metropay_core::merchant::{ChannelAccount, Credential, Directory, MerchantFile, Standing};
+use metropay_core::once::DatabaseOnce;
 use metropay_core::people::{
     BuiltinDirectory, NewMerchant, PlatformKeys, add_credential, put_account, register, unlock_vault,
 };
@@ -42,6 +43,7 @@ use metropay_web::layers::{Door, fit};
 use sea_orm::{ConnectionTrait, DbErr};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use crate::gateway::{AsUnionpay, AsWechat, Gateway, HeldClock};
@@ -227,6 +229,7 @@ impl Shop {
             merchants_off: Mutex::default(),
             stores_off: Mutex::default(),
         });
+        let once = Arc::new(DatabaseOnce::new(db.clone()));
         let engine = Arc::new(Engine::new(Parts {
             db,
             clock: clock.clone(),
@@ -234,6 +237,7 @@ impl Shop {
             vault: vault.into(),
             rules: Arc::new(BuiltinRules::new(CodeForm::new(PREFIX, CodeType::Online).unwrap())),
             live: Arc::new(InProcessLive::default()),
+            once,
             directory: switches.clone(),
             channels: ChannelRegistry::new()
                 .with(AsWechat(gateway.clone()))
@@ -503,6 +507,7 @@ fn router(engine: &Arc<Engine>, keys: &Arc<PlatformKeys>, settings: BudgetSettin
             return_url: None,
         }),
         budgets: Arc::new(Budgets::new(settings)),
+        leaving: CancellationToken::new(),
     };
     let (router, _) = till::router().split_for_parts();
     fit(
