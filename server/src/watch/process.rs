@@ -7,7 +7,7 @@ use metrics::gauge;
 use metropay_core::metric::{self, level};
 
 /// Ticks of a second in `/proc`: fixed on Linux for everything that is told to programs.
-const TICKS: f64 = 100.0;
+const TICKS: u64 = 100;
 /// Bytes of a page where the kernel tells of nothing else.
 const PAGE_BYTES: u64 = 4_096;
 
@@ -21,7 +21,7 @@ pub(super) fn look() {
         gauge!(metric::PROCESS_CPU).set(seconds(stat.cpu_ticks));
         gauge!(metric::PROCESS_MEMORY).set(level(stat.resident_pages.saturating_mul(page_bytes())));
         if let Some(booted) = booted_at() {
-            gauge!(metric::PROCESS_START).set(level(booted) + seconds(stat.start_ticks));
+            gauge!(metric::PROCESS_START).set(level(booted.saturating_add(stat.start_ticks / TICKS)));
         }
     }
     if let Ok(open) = fs::read_dir("/proc/self/fd") {
@@ -39,7 +39,7 @@ pub(super) fn look() {
 
 #[expect(clippy::float_arithmetic, reason = "a time for people, not money")]
 fn seconds(ticks: u64) -> f64 {
-    level(ticks) / TICKS
+    level(ticks) / level(TICKS)
 }
 
 /// What `/proc/self/stat` tells.

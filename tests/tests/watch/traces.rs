@@ -17,9 +17,8 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
 use tokio::net::TcpListener;
-use tracing_subscriber::layer::SubscriberExt;
 
-use crate::ALONE;
+use crate::{ALONE, told_to};
 
 /// What arrived: the service's name, and its span.
 type Arrived = Arc<Mutex<Vec<(String, Span)>>>;
@@ -101,8 +100,7 @@ async fn the_spans_of_a_payment_arrive_as_one_trace_that_tells_of_nobody() {
     let traces = Traces::start(&to(&url))
         .expect("it begins")
         .expect("there is an endpoint");
-    // A story runs on one thread, so that only this one is traced.
-    let traced = tracing::subscriber::set_default(tracing_subscriber::registry().with(traces.layer()));
+    let traced = told_to(traces.layer());
     story(async |world| {
         let app = world.rider("wechat").await?;
         let (digits, _) = world.code(&app).await?;
@@ -151,7 +149,7 @@ async fn a_callers_trace_is_linked_and_decides_nothing() {
     let traces = Traces::start(&to(&url))
         .expect("it begins")
         .expect("there is an endpoint");
-    let traced = tracing::subscriber::set_default(tracing_subscriber::registry().with(traces.layer()));
+    let traced = told_to(traces.layer());
     let callers = "0af7651916cd43dd8448eb211c80319c";
     for traceparent in [
         // Not sampled by the caller: ours is kept all the same.
@@ -193,7 +191,7 @@ async fn a_collector_that_hangs_slows_no_payment_and_no_stop() {
     let traces = Traces::start(&to(&url))
         .expect("it begins")
         .expect("there is an endpoint");
-    let traced = tracing::subscriber::set_default(tracing_subscriber::registry().with(traces.layer()));
+    let traced = told_to(traces.layer());
     story(async |world| {
         let app = world.rider("wechat").await?;
         // More than the queue holds: the rest is dropped at once.
