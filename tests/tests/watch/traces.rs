@@ -83,6 +83,18 @@ async fn trace_of_payment(arrived: &Arrived) -> Result<Vec<Span>> {
     bail!("no payment's trace arrives")
 }
 
+/// Everything that has arrived, once a span of this name is among it.
+async fn arrived_with(arrived: &Arrived, name: &str) -> Result<Vec<Span>> {
+    for _ in 0..100 {
+        let all = arrived.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if all.iter().any(|(_, span)| span.name == name) {
+            return Ok(all.into_iter().map(|(_, span)| span).collect());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    bail!("no span {name} arrives")
+}
+
 fn named<'a>(trace: &'a [Span], name: &str) -> Result<&'a Span> {
     let found = trace.iter().find(|span| span.name == name);
     found.with_context(|| {
@@ -124,12 +136,16 @@ async fn the_spans_of_a_payment_arrive_as_one_trace_that_tells_of_nobody() {
         ensure!(text(&call.attributes, "channel") == "wechat" && text(&call.attributes, "operation") == "deduct");
         ensure!(!text(&call.attributes, "outcome").is_empty(), "{call:?}");
         // A notification may have brought the news first, as a request of its own.
-        let all = arrived.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        ensure!(all.iter().any(|(_, span)| span.name == "payment.settle"));
-        let jobs = all.iter().filter(|(_, span)| span.name == "job.turn");
-        ensure!(jobs.clone().count() > 0, "the sealer had work");
+        arrived_with(&arrived, "payment.settle").await?;
+        // The sealer had work, within seconds.
+        let all = arrived_with(&arrived, "job.turn").await?;
         let done = |span: &Span| span.attributes.iter().any(|attribute| attribute.key == "done");
-        ensure!(jobs.clone().all(|(_, span)| done(span)), "idle turns are left out");
+        let turns = || all.iter().filter(|span| span.name == "job.turn");
+        ensure!(
+            turns().all(done),
+            "idle turns are left out: {:?}",
+            turns().collect::<Vec<_>>()
+        );
         let told = format!("{all:?}");
         let merchant = world.credentials.merchants[0].mch_id.as_str();
         for private in [digits.as_str(), "U10001", merchant, "SZTX001", "METROPAY-", "signature"] {
