@@ -14,6 +14,7 @@ use crate::limit;
 use crate::live::Live;
 use crate::merchant::{ChannelAccount, Directory};
 use crate::money::Fen;
+use crate::once::Once;
 use crate::problem::{Code, Problem};
 use crate::random::Random;
 use crate::rules::Rules;
@@ -68,6 +69,8 @@ pub struct Parts {
     pub rules: Arc<dyn Rules>,
     /// Wakes Apps.
     pub live: Arc<dyn Live>,
+    /// Remembers what was used once.
+    pub once: Arc<dyn Once>,
     /// Looks merchants up.
     pub directory: Arc<dyn Directory>,
     /// The linked channels.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use metropay_core::engine::Engine;
 use metropay_core::people::PlatformKeys;
+use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
 
 /// What the doors stand on. Cheap to clone.
@@ -23,6 +24,8 @@ pub struct Doors {
     pub app: Arc<app::AppDoor>,
     /// What tills may ask how often.
     pub budgets: Arc<till::Budgets>,
+    /// Cancelled when this node is about to stop: who waits for events goes to another.
+    pub leaving: CancellationToken,
 }
 
 /// All doors, with their description.

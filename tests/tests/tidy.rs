@@ -11,6 +11,7 @@ const ROOMS: &[(&str, &str, &[&str])] = &[
     ("migrations", "the schema's history", &[]),
     ("channels/simulator", "the three gateways, code of their own", &[]),
     ("outbound", "the one way out by HTTP", &["core"]),
+    ("redis", "what nodes share and may lose, on Redis", &["core"]),
     ("web", "fittings of our own doors", &["core"]),
     (
         "channels/kit",
@@ -31,6 +32,7 @@ const ROOMS: &[(&str, &str, &[&str])] = &[
             "migrations",
             "channels/simulator",
             "outbound",
+            "redis",
             "web",
             "payment-api",
         ],

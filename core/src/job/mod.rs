@@ -1,4 +1,9 @@
 //! The jobs: work that nobody waits for. Each is leased in the database, so that one node runs it at a time (INV-31).
+//!
+//! A node may be stopped, and go on when its lease has long passed to another. What such a node still does changes nothing: payments,
+//! refunds, reversals, contracts and notifications go from state to state by compare-and-set, whoever is at it, and channels are
+//! called under numbers that count once. Only the ledger's seal is about many rows at once; it proves its lease inside its
+//! transaction.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -100,26 +105,36 @@ impl Job {
 
     /// One turn; nothing where another node has the lease.
     async fn turn_if_leased(self, engine: &Engine) -> Result<Option<usize>, Problem> {
-        let now = engine.clock.now();
-        let lease = store::job::lease(engine.db.write(), self.name(), &engine.node, now, now.plus(LEASE)).await?;
+        let lease = self.lease(engine).await?;
         gauge!(metric::JOB_LEASE, "job" => self.name()).set(if lease.is_some() { 1.0 } else { 0.0 });
-        if lease.is_none() {
-            return Ok(None);
-        }
+        let Some(fence) = lease else { return Ok(None) };
         let begun = Instant::now();
-        let done = self.work(engine).await;
+        let done = self.work(engine, fence).await;
         histogram!(metric::JOB_DURATION, "job" => self.name()).record(begun.elapsed());
         done.map(Some)
     }
 
-    async fn work(self, engine: &Engine) -> Result<usize, Problem> {
+    /// Takes or renews the lease; answers its fencing number, or nothing while another node has it.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn lease(self, engine: &Engine) -> Result<Option<i64>, Problem> {
+        let now = engine.clock.now();
+        Ok(store::job::lease(engine.db.write(), self.name(), &engine.node, now, now.plus(LEASE)).await?)
+    }
+
+    /// One turn under a lease; answers how much there was to do.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn work(self, engine: &Engine, fence: i64) -> Result<usize, Problem> {
         match self {
             Self::CompletePayments => payment::complete::complete_due(engine).await,
             Self::CompleteRefunds => refund::complete::complete_due(engine).await,
             Self::CompleteReversals => reversal::complete::complete_due(engine).await,
             Self::ApplyNotices => notice::apply_due(engine).await,
             Self::RecheckContracts => mandate::recheck_due(engine).await,
-            Self::SealLedger => ledger::seal::seal(engine).await,
+            Self::SealLedger => ledger::seal::seal_under(engine, self.name(), fence).await,
             Self::Forget => forget(engine).await,
         }
     }

@@ -17,7 +17,7 @@ pub struct Model {
     pub name: String,
     /// The node that has it.
     pub holder: String,
-    /// Grows with each change of holder.
+    /// Grows each time that it is taken or renewed.
     pub fence: i64,
     /// Until when.
     pub until: Time,
@@ -84,4 +84,17 @@ pub async fn lease(
         .await?
         .filter(|job| job.holder == holder)
         .map(|job| job.fence))
+}
+
+/// Proves a lease inside a transaction: nobody else can take it before that ends. `false` when it has passed to another, or was
+/// renewed since under another number.
+pub async fn hold(tx: &DatabaseTransaction, name: &str, holder: &str, fence: i64) -> Result<bool, DbErr> {
+    let held = Entity::update_many()
+        .col_expr(Column::Fence, Expr::value(fence))
+        .filter(Column::Name.eq(name))
+        .filter(Column::Holder.eq(holder))
+        .filter(Column::Fence.eq(fence))
+        .exec(tx)
+        .await?;
+    Ok(held.rows_affected == 1)
 }

@@ -17,6 +17,7 @@ pub mod contract;
 pub mod credential;
 pub mod data_key;
 pub mod db;
+pub mod directory_version;
 pub mod entry;
 pub mod event;
 pub mod job;

@@ -4,11 +4,12 @@
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
-use http::Uri;
 use http::request::Parts;
+use http::{Method, Uri};
 use metropay_core::clock::Time;
 use metropay_core::engine::Engine;
 use metropay_core::id::Uid;
+use metropay_core::once::Memory;
 use metropay_core::problem::{Code, Problem};
 use metropay_core::user;
 use metropay_web::{Answer, Call};
@@ -98,7 +99,12 @@ async fn prove(parts: &Parts, doors: &Doors, token: &str, rider: &Rider) -> Resu
         path: &path,
     };
     let proof = proof::verify(given, &asked, token, jkt, now)?;
-    if !user::use_proof(engine, &proof.thumbprint, &proof.jti, now.plus(proof::KEPT)).await? {
+    // Whoever sends a proof again must not get a code for it; what he could read he has read with it.
+    let memory = match parts.method {
+        Method::GET => Memory::MayBeLost,
+        _ => Memory::Lasting,
+    };
+    if !user::use_proof(engine, memory, &proof.thumbprint, &proof.jti, now.plus(proof::KEPT)).await? {
         return Err(Problem::new(Code::DeviceProofReplayed));
     }
     Ok(())

@@ -4,6 +4,7 @@ use axum::extract::State;
 use metropay_core::bill::{self, ChannelDay};
 use metropay_core::engine::Engine;
 use metropay_core::id::MchId;
+use metropay_core::once::Memory;
 use metropay_core::problem::{Code, Problem};
 use metropay_web::Answer;
 use metropay_web::answer::Envelope;
@@ -12,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::order::pay_type;
-use super::signed::{SignatureHeader, Signed};
+use super::signed::{Asked, SignatureHeader, Signed};
 use super::{EVERYWHERE, form};
 use crate::Doors;
 
@@ -72,6 +73,10 @@ impl BillInfo {
             refund_amount: day.refunded.1.get(),
         })
     }
+}
+
+impl Asked for Bill {
+    const MEMORY: Memory = Memory::MayBeLost;
 }
 
 impl Refuses for Bill {

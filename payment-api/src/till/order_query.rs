@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use metropay_core::id::MchId;
+use metropay_core::once::Memory;
 use metropay_core::payment;
 use metropay_core::problem::{Code, Problem};
 use metropay_web::answer::Envelope;
@@ -11,7 +12,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::order::{OrderData, PayStatus};
-use super::signed::{SignatureHeader, Signed};
+use super::signed::{Asked, SignatureHeader, Signed};
 use super::{BY_NUMBER, EVERYWHERE, form};
 use crate::Doors;
 
@@ -24,6 +25,10 @@ pub(super) struct OrderQuery {
     /// App 支付单号 (the platform's number)
     #[schema(example = "P20260801060548123A1B2C3D4E5F6", max_length = 64)]
     pay_out_trade_no: Option<String>,
+}
+
+impl Asked for OrderQuery {
+    const MEMORY: Memory = Memory::MayBeLost;
 }
 
 impl Refuses for OrderQuery {

@@ -19,6 +19,7 @@ use metropay_core::money::Fen;
 use metropay_core::secret::Secret;
 use metropay_payment_api::app::token::{AppIssuer, AppKey};
 pub use metropay_payment_api::till::BudgetSettings;
+pub use metropay_redis::RedisConfig;
 use metropay_web::client::Proxies;
 use serde::Deserialize;
 
@@ -64,6 +65,9 @@ pub struct Config {
     pub server: ServerConfig,
     /// The database.
     pub database: DatabaseConfig,
+    /// What nodes share and may lose; absent means that this node is the only one.
+    #[serde(default)]
+    pub redis: Option<RedisConfig>,
     /// What has no default.
     pub secrets: SecretsConfig,
     /// The App and its tokens.
@@ -110,6 +114,9 @@ pub struct ServerConfig {
     pub proxies: Proxies,
     /// How long a stopping server lets requests in progress end, in seconds.
     pub drain_s: u64,
+    /// How much of that it still accepts new requests while it says that it is not ready, in seconds: as long as load balancers take
+    /// to notice.
+    pub unready_s: u64,
     /// Connections at the same time.
     pub connections_max: usize,
 }

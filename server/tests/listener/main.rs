@@ -3,4 +3,6 @@
 #[cfg(test)]
 mod metrics;
 #[cfg(test)]
+mod streams;
+#[cfg(test)]
 mod wire;
