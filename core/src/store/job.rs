@@ -28,6 +28,25 @@ pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
+/// Makes every other transaction that holds this name wait until this one ends. For what must be done once on all nodes
+/// together, such as making keys.
+pub async fn hold(tx: &DatabaseTransaction, name: &str, now: Time) -> Result<(), DbErr> {
+    let again = OnConflict::column(Column::Name)
+        .value(Column::Fence, Expr::col((Entity, Column::Fence)).add(1))
+        .to_owned();
+    let row = ActiveModel {
+        name: Set(name.to_owned()),
+        holder: Set(String::new()),
+        fence: Set(1),
+        until: Set(now),
+    };
+    Entity::insert(row)
+        .on_conflict(again)
+        .exec_without_returning(tx)
+        .await
+        .map(|_| ())
+}
+
 /// Takes or renews a lease; `None` while another node has it.
 pub async fn lease(
     db: &impl ConnectionTrait,
