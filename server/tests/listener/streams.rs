@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use metropay_core::clock::{Clock, SystemClock};
-use metropay_core::live::Live;
 use metropay_core::random::SystemRandom;
 use metropay_core::vault::MasterKey;
 use metropay_payment_api::app::token::{AppKey, KeyPair, TokenAlgorithm, TokenClaims, TokenIssuer};
