@@ -166,15 +166,18 @@ async fn admit(
     if !engine.once.use_once(memory, scope, &header.nonce, now, until).await? {
         return Err(Problem::new(Code::NonceReplayed));
     }
-    let shop = engine.directory.merchant(&header.mch_id).await?;
-    let shop = shop.filter(|shop| shop.merchant.status == Standing::Active);
-    let shop = shop.ok_or_else(|| Problem::new(Code::MerchantDisabled))?;
-    if !shop.may_call_from(client) {
-        return Err(Problem::new(Code::IpNotAllowed));
-    }
-    Ok(Till {
+    let till = Till {
         mch_id: header.mch_id.clone(),
         serial: header.serial.clone(),
         nonce: header.nonce.clone(),
-    })
+    };
+    let shop = engine.directory.merchant(&header.mch_id).await?;
+    let shop = shop.filter(|shop| shop.merchant.status == Standing::Active);
+    let refused = match shop {
+        None => Code::MerchantDisabled,
+        Some(shop) if !shop.may_call_from(client) => Code::IpNotAllowed,
+        Some(_) => return Ok(till),
+    };
+    till.keep_nonce(engine).await?;
+    Err(Problem::new(refused))
 }

@@ -407,6 +407,34 @@ mod tests {
     }
 
     #[test]
+    fn redis_is_absent_or_a_section_whose_password_comes_from_the_environment() {
+        figment::Jail::expect_with(|jail| {
+            assert!(
+                Config::load(Profile::Default, Path::new("config"))
+                    .unwrap()
+                    .redis
+                    .is_none()
+            );
+            jail.create_dir("config")?;
+            jail.create_file(
+                "config/default.toml",
+                "[redis]\nmode = \"cluster\"\nurls = [\"rediss://a:1\", \"rediss://b:1\"]\n",
+            )?;
+            jail.set_env("METROPAY_REDIS__PASSWORD", "hush");
+            let config = Config::load(Profile::Default, Path::new("config")).unwrap();
+            let redis = config.redis.as_ref().unwrap();
+            assert_eq!(redis.password.as_ref().map(Secret::expose), Some("hush"));
+            assert!(redis.is_secure() && redis.validate().is_ok());
+            assert!(!format!("{config:?}").contains("hush"));
+            jail.create_file("config/default.toml", "[redis]\nurls = [\"redis://:hush@a:1\"]\n")?;
+            let refused = Config::load(Profile::Default, Path::new("config")).unwrap();
+            let told = refused.guard(Profile::Default).unwrap_err().to_string();
+            assert!(told.contains("redis.urls") && !told.contains("hush"), "{told}");
+            Ok(())
+        });
+    }
+
+    #[test]
     fn an_unknown_field_is_refused_by_name() {
         figment::Jail::expect_with(|jail| {
             jail.set_env("METROPAY_SERVER__LISTENN", "127.0.0.1:9999");
