@@ -16,8 +16,11 @@ use utoipa_axum::router::OpenApiRouter;
 /// What the doors stand on. Cheap to clone.
 #[derive(Clone)]
 pub struct Doors {
-    /// The engine.
+    /// The engine, for what moves money.
     pub engine: Arc<Engine>,
+    /// The same on other connections to the database, for Apps and for questions of tills: a crowd of them keeps no payment
+    /// waiting.
+    pub queries: Arc<Engine>,
     /// The keys that answers to merchants are signed with.
     pub keys: Arc<PlatformKeys>,
     /// Who the App is.

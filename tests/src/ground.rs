@@ -38,6 +38,7 @@ pub(crate) async fn own() -> Result<(Ground, Config)> {
     copy(seeded.folder.path(), folder.path()).context("copying the seeded folder")?;
     let mut config = configuration(folder.path())?;
     let database = store::copy_of(seeded.database.as_ref(), &mut config).await?;
+    Store::asked().share(&mut config).await?;
     Ok((Ground { folder, database }, config))
 }
 

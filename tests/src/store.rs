@@ -4,9 +4,9 @@
 
 use anyhow::{Context, Result};
 use metropay_core::Pools;
-use metropay_server::config::{Config, DatabaseConfig};
+use metropay_server::config::{Config, DatabaseConfig, RedisConfig};
 
-use crate::containers::{Database, Durability, Postgres};
+use crate::containers::{Database, Durability, Postgres, Redis};
 
 /// A kind of ground.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +52,23 @@ impl Store {
     /// # Panics
     /// When it cannot be had and containers are required.
     pub async fn is_there(self) -> bool {
-        self == Self::Embedded || Postgres::shared(Durability::Memory).await.is_some()
+        self == Self::Embedded
+            || (Postgres::shared(Durability::Memory).await.is_some() && Redis::shared().await.is_some())
+    }
+
+    /// A part of Redis of its own for this configuration, where the store has one.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub async fn share(self, config: &mut Config) -> Result<()> {
+        if self != Self::Embedded {
+            let space = Redis::shared().await.context("Redis is not there")?.space()?;
+            config.redis = Some(RedisConfig {
+                prefix: space.prefix(),
+                ..RedisConfig::single(&space.url())
+            });
+        }
+        Ok(())
     }
 
     /// An empty database for this configuration; nothing on the embedded store, where the world's folder has it.

@@ -46,6 +46,10 @@ pub(super) enum With {
 #[tracing::instrument(level = "debug", name = "payment.send", skip_all, fields(channel = %payment.channel, product = payment.product.word()))]
 pub(super) async fn send(engine: Arc<Engine>, payment: Payment, with: With) -> Result<Option<Payment>, Problem> {
     let channel = engine.adapter_of(&payment.account_id).await?;
+    if engine.clock.now() >= payment.send_until {
+        // We slept past our time; somebody else may be sending it, or have closed it by proof that it was never sent.
+        return Ok(None);
+    }
     // A notification may overtake the answer: who begins to listen only afterwards misses it.
     let wakes = engine.live.listen(&topic(&payment));
     let called = match with {

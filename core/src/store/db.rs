@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use sea_orm::{
     AccessMode, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
-    IsolationLevel, SqlErr, TransactionTrait,
+    EntityTrait, IsolationLevel, SqlErr, TransactionTrait,
 };
-use sea_orm_migration::MigratorTrait;
+use sea_orm_migration::{MigratorTrait, seaql_migrations};
 
 /// What a connection is for. Each has a pool of its own on PostgreSQL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lane {
     /// Whatever moves money, and who asks for it.
     Payments,
-    /// Questions of tills and Apps.
+    /// Apps, and questions of tills.
     Queries,
     /// Jobs, migrations and checks, which may take their time.
     Jobs,
@@ -153,12 +153,12 @@ impl Db {
     pub async fn migrate<M: MigratorTrait>(&self) -> Result<(), DbErr> {
         let db = self.on(Lane::Jobs);
         if !has_other_writers(db.write()) {
-            return M::up(db.write(), None).await;
+            return bring_up::<M>(db.write()).await;
         }
         // Nodes that start together migrate one after the other; the lock ends with its transaction, also if we die.
         let lock = db.begin().await?;
         lock.execute_unprepared(MIGRATION_LOCK).await?;
-        M::up(db.write(), None).await?;
+        bring_up::<M>(db.write()).await?;
         lock.commit().await
     }
 
@@ -205,6 +205,29 @@ impl Db {
     pub async fn ping(&self) -> Result<(), DbErr> {
         self.read().execute_unprepared("SELECT 1").await.map(|_| ())
     }
+}
+
+/// Applies what is missing. A database that a newer release has brought further is left as it is: during an upgrade, and on
+/// the way back from one, this release works on it.
+async fn bring_up<M: MigratorTrait>(db: &DatabaseConnection) -> Result<(), DbErr> {
+    M::install(db).await?;
+    let applied: Vec<String> = seaql_migrations::Entity::find()
+        .all(db)
+        .await?
+        .into_iter()
+        .map(|migration| migration.version)
+        .collect();
+    let ours = M::migrations();
+    let known = |version: &String| ours.iter().any(|migration| migration.name() == version);
+    if ours
+        .iter()
+        .all(|migration| applied.iter().any(|version| version == migration.name()))
+        && !applied.iter().all(known)
+    {
+        tracing::warn!("the database's schema is newer than this release; it is left as it is");
+        return Ok(());
+    }
+    M::up(db, None).await
 }
 
 async fn open_embedded(url: &str) -> Result<Lanes, DbErr> {

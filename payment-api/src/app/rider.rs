@@ -68,7 +68,7 @@ impl Rider {
 }
 
 async fn admit(parts: &Parts, doors: &Doors) -> Result<Rider, Problem> {
-    let engine = &doors.engine;
+    let engine = &doors.queries;
     let token = token::bearer(&parts.headers)?;
     let claims = doors.app.tokens.verify(token, engine.clock.now())?;
     let budgets = parts.extensions.get::<Arc<Budgets>>();
@@ -90,7 +90,7 @@ async fn prove(parts: &Parts, doors: &Doors, token: &str, rider: &Rider) -> Resu
     }
     let given = proof::header(&parts.headers)?;
     let jkt = rider.claims.jkt.as_deref().ok_or_else(unbound)?;
-    let engine = &doors.engine;
+    let engine = &doors.queries;
     let now = engine.clock.now();
     let (authority, path) = address(&engine.public_url, parts.uri.path())?;
     let asked = Asked {

@@ -100,7 +100,7 @@ impl Refuses for Bill {
 )]
 pub(super) async fn bill(State(doors): State<Doors>, asked: Signed<Bill>) -> Answer<BillData> {
     let Signed { call, till, body } = asked;
-    let result = totals(&doors.engine, &till.mch_id, &body).await;
+    let result = totals(&doors.queries, &till.mch_id, &body).await;
     call.answer(result)
 }
 

@@ -58,7 +58,7 @@ pub(super) async fn order_query(State(doors): State<Doors>, asked: Signed<OrderQ
 
 async fn standing(doors: &Doors, mch_id: &MchId, body: OrderQuery, language: Language) -> Result<OrderData, Problem> {
     let key = form::order_key(body.out_request_no, body.pay_out_trade_no)?;
-    let payment = payment::query::query(&doors.engine, mch_id, &key).await?;
+    let payment = payment::query::query(&doors.queries, mch_id, &key).await?;
     let status = PayStatus::of(&payment);
-    OrderData::new(&doors.engine, payment, status, language)
+    OrderData::new(&doors.queries, payment, status, language)
 }

@@ -72,10 +72,12 @@ async fn whose(doors: &Doors, till: &Till, body: QueryUid) -> Result<UidData, Pr
     let scanned = form::qrcode(body.qrcode)?;
     // The request names no store: the key that signed it stands in its place.
     let place = ScanPlace::Key(till.serial.clone());
-    doors.budgets.may_scan(&till.mch_id, &place, doors.engine.clock.now())?;
-    let result = code::issue::whose(&doors.engine, &till.mch_id, &scanned).await;
+    doors
+        .budgets
+        .may_scan(&till.mch_id, &place, doors.queries.clock.now())?;
+    let result = code::issue::whose(&doors.queries, &till.mch_id, &scanned).await;
     let uid = doors
         .budgets
-        .scanned(&till.mch_id, &place, result, doors.engine.clock.now())?;
+        .scanned(&till.mch_id, &place, result, doors.queries.clock.now())?;
     Ok(UidData { uid: uid.0 })
 }

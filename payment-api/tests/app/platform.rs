@@ -93,6 +93,7 @@ impl Platform {
         let leaving = CancellationToken::new();
         let doors = Doors {
             engine: Arc::clone(&engine),
+            queries: Arc::clone(&engine),
             keys: keys().await,
             app: Arc::new(app),
             budgets: Arc::default(),

@@ -500,6 +500,7 @@ fn router(engine: &Arc<Engine>, keys: &Arc<PlatformKeys>, settings: BudgetSettin
     };
     let doors = Doors {
         engine: Arc::clone(engine),
+        queries: Arc::clone(engine),
         keys: Arc::clone(keys),
         app: Arc::new(AppDoor {
             tokens: TokenVerifier::new(&issuer).unwrap(),

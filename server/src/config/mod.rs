@@ -122,7 +122,7 @@ pub struct ServerConfig {
 }
 
 /// The database.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DatabaseConfig {
     /// A SeaORM address.
@@ -170,6 +170,18 @@ impl From<PoolsConfig> for Pools {
             queries: config.queries.get(),
             jobs: config.jobs.get(),
         }
+    }
+}
+
+impl std::fmt::Debug for DatabaseConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The address may hold a password: only what kind of database it is, is shown.
+        let kind = self.url.split(':').next().unwrap_or_default();
+        f.debug_struct("DatabaseConfig")
+            .field("kind", &kind)
+            .field("migrate", &self.migrate)
+            .field("pools", &self.pools)
+            .finish_non_exhaustive()
     }
 }
 

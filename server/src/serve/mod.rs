@@ -98,6 +98,7 @@ impl Server {
         let leaving = CancellationToken::new();
         let doors = Doors {
             engine: Arc::clone(&engine),
+            queries: Arc::new(engine.on(Lane::Queries)),
             keys: Arc::clone(&keys),
             app: Arc::new(app_door(config)?),
             budgets,

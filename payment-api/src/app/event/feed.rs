@@ -69,7 +69,7 @@ impl Feed {
     ) -> Result<Self, Problem> {
         rider.budgets.waits.take(&rider.uid)?;
         let seat = rider.budgets.seat(&rider.uid)?;
-        let engine = &doors.engine;
+        let engine = &doors.queries;
         // Listen first: what happens between the two is then seen twice, not never.
         let wakes = engine.live.listen(&rider.uid);
         let last = event::last_seq(engine, &rider.uid).await?;
