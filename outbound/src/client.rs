@@ -22,6 +22,8 @@ pub struct OutboundSettings {
     pub answer_max: usize,
     /// Client certificate and key as PEM, where the other side demands mutual TLS.
     pub identity_pem: Option<Vec<u8>>,
+    /// The certificates, PEM, of the authorities that are believed instead of the system's: for a gateway of one's own.
+    pub roots_pem: Option<Vec<u8>>,
 }
 
 impl Default for OutboundSettings {
@@ -31,6 +33,7 @@ impl Default for OutboundSettings {
             connect_timeout: Duration::from_secs(3),
             answer_max: 1 << 20,
             identity_pem: None,
+            roots_pem: None,
         }
     }
 }
@@ -117,7 +120,7 @@ pub struct Outbound {
     answer_max: usize,
 }
 
-/// A client that cannot be made: the identity is no readable PEM, or TLS cannot be set up.
+/// A client that cannot be made: the identity or an authority is no readable PEM, or TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]
 #[error("the outbound client cannot be made: {0}")]
 pub struct Unusable(String);
@@ -126,7 +129,7 @@ impl Outbound {
     /// A client with these bounds.
     ///
     /// # Errors
-    /// [`Unusable`] when the identity cannot be read or TLS cannot be set up.
+    /// [`Unusable`] when the identity or an authority cannot be read or TLS cannot be set up.
     pub fn new(settings: &OutboundSettings) -> Result<Self, Unusable> {
         let mut builder = reqwest::Client::builder()
             .connect_timeout(settings.connect_timeout)
@@ -139,6 +142,13 @@ impl Outbound {
             let identity =
                 reqwest::Identity::from_pem(pem).map_err(|_| Unusable("the identity is no readable PEM".to_owned()))?;
             builder = builder.identity(identity);
+        }
+        if let Some(pem) = &settings.roots_pem {
+            let roots = reqwest::Certificate::from_pem_bundle(pem).unwrap_or_default();
+            if roots.is_empty() {
+                return Err(Unusable("the authorities are no readable PEM".to_owned()));
+            }
+            builder = builder.tls_certs_only(roots);
         }
         let client = builder.build().map_err(|error| Unusable(error.to_string()))?;
         Ok(Self {
@@ -349,6 +359,27 @@ mod tests {
         for (bytes, max) in [(&whole[..], 3), (&half[..], 100)] {
             let error = client(1).download(get(serve(bytes).await), max).await.unwrap_err();
             assert!(matches!(error, CallError::MaybeDone(_)), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_identity_and_no_authority_makes_no_client() {
+        for pem in [
+            &b""[..],
+            b"rubbish",
+            b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+        ] {
+            let identity = OutboundSettings {
+                identity_pem: Some(pem.to_vec()),
+                ..OutboundSettings::default()
+            };
+            let roots = OutboundSettings {
+                roots_pem: Some(pem.to_vec()),
+                ..OutboundSettings::default()
+            };
+            for settings in [identity, roots] {
+                assert!(Outbound::new(&settings).is_err(), "{settings:?}");
+            }
         }
     }
 

@@ -68,7 +68,8 @@ pub(super) async fn send(engine: Arc<Engine>, payment: Payment, with: With) -> R
             {
                 mandate::recheck(&engine, contract_no).await;
             }
-            Some(News::Failed(refusal))
+            // What a repeat is refused for says nothing about the sending before it, which may have paid: the order is asked for.
+            (payment.sends == 1).then_some(News::Failed(refusal))
         }
         Ok(Outcome::Pending) => None,
         // Nothing left this machine, and nobody else has sent it: there is no debit and there will be none.

@@ -32,7 +32,7 @@ pub async fn unlock_vault(
         return Ok(vault);
     }
     let tx = db.begin().await?;
-    store::job::hold(&tx, MAKING_KEYS, clock.now()).await?;
+    store::job::in_turn(&tx, MAKING_KEYS, clock.now()).await?;
     let mut vault = Vault::unlock(master, data_keys(&tx).await?).map_err(Problem::fault)?;
     for purpose in Purpose::ALL {
         if vault.version(purpose).is_none() {
@@ -148,7 +148,7 @@ async fn with_every_kind(
         return Ok(stored);
     }
     let tx = db.begin().await?;
-    store::job::hold(&tx, MAKING_KEYS, clock.now()).await?;
+    store::job::in_turn(&tx, MAKING_KEYS, clock.now()).await?;
     let mut stored = store::platform_key::all(&tx).await?;
     for key in made {
         // Another node may have been faster.

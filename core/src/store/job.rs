@@ -28,9 +28,9 @@ pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// Makes every other transaction that holds this name wait until this one ends. For what must be done once on all nodes
+/// Makes every other transaction that takes a turn under this name wait until this one ends. For what must be done once on all nodes
 /// together, such as making keys.
-pub async fn hold(tx: &DatabaseTransaction, name: &str, now: Time) -> Result<(), DbErr> {
+pub async fn in_turn(tx: &DatabaseTransaction, name: &str, now: Time) -> Result<(), DbErr> {
     let again = OnConflict::column(Column::Name)
         .value(Column::Fence, Expr::col((Entity, Column::Fence)).add(1))
         .to_owned();

@@ -4,7 +4,11 @@
 //! Needs `redis-server` (7 or later) in the path. Without it the tests say loudly that they are skipped, and fail where
 //! `METROPAY_REQUIRE_CONTAINERS=1`.
 
+#[cfg(test)]
 mod cluster;
+#[cfg(test)]
 mod once;
+#[cfg(test)]
 mod server;
+#[cfg(test)]
 mod words;

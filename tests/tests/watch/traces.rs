@@ -17,9 +17,8 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
 use tokio::net::TcpListener;
-use tracing_subscriber::layer::SubscriberExt;
 
-use crate::ALONE;
+use crate::{ALONE, told_to};
 
 /// What arrived: the service's name, and its span.
 type Arrived = Arc<Mutex<Vec<(String, Span)>>>;
@@ -84,6 +83,18 @@ async fn trace_of_payment(arrived: &Arrived) -> Result<Vec<Span>> {
     bail!("no payment's trace arrives")
 }
 
+/// Everything that has arrived, once a span of this name is among it.
+async fn arrived_with(arrived: &Arrived, name: &str) -> Result<Vec<Span>> {
+    for _ in 0..100 {
+        let all = arrived.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if all.iter().any(|(_, span)| span.name == name) {
+            return Ok(all.into_iter().map(|(_, span)| span).collect());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    bail!("no span {name} arrives")
+}
+
 fn named<'a>(trace: &'a [Span], name: &str) -> Result<&'a Span> {
     let found = trace.iter().find(|span| span.name == name);
     found.with_context(|| {
@@ -101,8 +112,7 @@ async fn the_spans_of_a_payment_arrive_as_one_trace_that_tells_of_nobody() {
     let traces = Traces::start(&to(&url))
         .expect("it begins")
         .expect("there is an endpoint");
-    // A story runs on one thread, so that only this one is traced.
-    let traced = tracing::subscriber::set_default(tracing_subscriber::registry().with(traces.layer()));
+    let traced = told_to(traces.layer());
     story(async |world| {
         let app = world.rider("wechat").await?;
         let (digits, _) = world.code(&app).await?;
@@ -126,12 +136,16 @@ async fn the_spans_of_a_payment_arrive_as_one_trace_that_tells_of_nobody() {
         ensure!(text(&call.attributes, "channel") == "wechat" && text(&call.attributes, "operation") == "deduct");
         ensure!(!text(&call.attributes, "outcome").is_empty(), "{call:?}");
         // A notification may have brought the news first, as a request of its own.
-        let all = arrived.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        ensure!(all.iter().any(|(_, span)| span.name == "payment.settle"));
-        let jobs = all.iter().filter(|(_, span)| span.name == "job.turn");
-        ensure!(jobs.clone().count() > 0, "the sealer had work");
+        arrived_with(&arrived, "payment.settle").await?;
+        // The sealer had work, within seconds.
+        let all = arrived_with(&arrived, "job.turn").await?;
         let done = |span: &Span| span.attributes.iter().any(|attribute| attribute.key == "done");
-        ensure!(jobs.clone().all(|(_, span)| done(span)), "idle turns are left out");
+        let turns = || all.iter().filter(|span| span.name == "job.turn");
+        ensure!(
+            turns().all(done),
+            "idle turns are left out: {:?}",
+            turns().collect::<Vec<_>>()
+        );
         let told = format!("{all:?}");
         let merchant = world.credentials.merchants[0].mch_id.as_str();
         for private in [digits.as_str(), "U10001", merchant, "SZTX001", "METROPAY-", "signature"] {
@@ -151,7 +165,7 @@ async fn a_callers_trace_is_linked_and_decides_nothing() {
     let traces = Traces::start(&to(&url))
         .expect("it begins")
         .expect("there is an endpoint");
-    let traced = tracing::subscriber::set_default(tracing_subscriber::registry().with(traces.layer()));
+    let traced = told_to(traces.layer());
     let callers = "0af7651916cd43dd8448eb211c80319c";
     for traceparent in [
         // Not sampled by the caller: ours is kept all the same.
@@ -193,7 +207,7 @@ async fn a_collector_that_hangs_slows_no_payment_and_no_stop() {
     let traces = Traces::start(&to(&url))
         .expect("it begins")
         .expect("there is an endpoint");
-    let traced = tracing::subscriber::set_default(tracing_subscriber::registry().with(traces.layer()));
+    let traced = told_to(traces.layer());
     story(async |world| {
         let app = world.rider("wechat").await?;
         // More than the queue holds: the rest is dropped at once.
