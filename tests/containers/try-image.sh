@@ -86,6 +86,8 @@ composition() {
 
 id_of() { compose ps -q "$1"; }
 inside() { docker exec "$(id_of "$1")" "${@:2}"; }
+# What a client asks: /readyz is the proxy's own question, and a node that drains answers it with no.
+is_served() { curl -fsS -m 3 http://127.0.0.1:18080/healthz >/dev/null 2>&1; }
 is_ready() { curl -fsS -m 3 http://127.0.0.1:18080/readyz >/dev/null 2>&1; }
 
 until_ready() { # SECONDS
@@ -127,7 +129,7 @@ check_while() { # WHAT COMMAND...
   local happening=$! end=$((SECONDS + 8))
   while kill -0 "$happening" 2>/dev/null || [ "$SECONDS" -lt "$end" ]; do
     asked=$((asked + 1))
-    is_ready || { again=$((again + 1)); sleep 0.2; is_ready || fail "$what: a client that asks once more got no answer"; }
+    is_served || { again=$((again + 1)); sleep 0.2; is_served || fail "$what: a client that asks once more got no answer"; }
     sleep 0.05
   done
   wait "$happening" || fail "$what"
