@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 .DEFAULT_GOAL := help
-.PHONY: help run demo test containers foreign bench check fmt deny fuzz regen new-channel
+.PHONY: help run demo test containers try-image foreign bench check fmt deny fuzz regen new-channel
 
 help: ## lists these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -23,6 +23,9 @@ test: ## runs every test; one that cannot run here says SKIPPED, and CI allows n
 
 containers: ## makes sure that tests find a container engine, PostgreSQL and Redis (images are built where none can be pulled)
 	@tests/containers/ready.sh
+
+try-image: ## builds the product's image on a local base, starts compose.yaml with it, kills parts of it, restores its backups
+	tests/containers/try-image.sh
 
 foreign: ## plays the channels' own public SDKs (Python, from its registry) against the simulators
 	$(CARGO) test -p metropay-tests --test foreign -- --nocapture

@@ -285,6 +285,7 @@ fn every_decision_is_short_and_no_link_of_the_documentation_is_dead() {
         "docs/architecture.md",
         "docs/add-a-channel.md",
         "docs/channel-duties.md",
+        "docs/operations.md",
     ] {
         let page = root().join(page);
         for link in read(&page)
