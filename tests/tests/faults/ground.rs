@@ -246,6 +246,10 @@ fn launches(folder: &Path, config: &Config, addresses: [std::net::SocketAddr; 2]
         ("METROPAY_SERVER__DRAIN_S", "20".to_owned()),
         ("METROPAY_CAPS__PER_USER_DAY_FEN", "100000".to_owned()),
         ("METROPAY_CAPS__TILL_WAIT_MS", "5000".to_owned()),
+        // What was written down and never sent is known not to come within seconds, not minutes.
+        ("METROPAY_CAPS__SEND_LEASE_MS", "8000".to_owned()),
+        ("METROPAY_CAPS__ABSENCE_PROVES_AFTER_MS", "12000".to_owned()),
+        ("METROPAY_CAPS__REVOKE_AFTER_MS", "60000".to_owned()),
     ];
     let settings = settings.map(|(name, value)| (name.to_owned(), value));
     let launch = |(number, listen): (usize, std::net::SocketAddr)| {

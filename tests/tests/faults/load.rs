@@ -21,7 +21,7 @@ pub(crate) type Orders = BTreeMap<String, String>;
 /// Between two sendings of a request that has no answer.
 const AGAIN: Duration = Duration::from_millis(300);
 /// How long one order may take to its end.
-const END_MAX: Duration = Duration::from_secs(90);
+const END_MAX: Duration = Duration::from_secs(150);
 /// The price of everything.
 pub(crate) const PRICE: u64 = 100;
 
