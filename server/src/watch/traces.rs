@@ -17,7 +17,7 @@ use metropay_core::metric;
 use opentelemetry::propagation::{Extractor, TextMapPropagator};
 use opentelemetry::trace::{TraceContextExt, TracerProvider};
 use opentelemetry::{Context, KeyValue};
-use opentelemetry_otlp::{Protocol, WithExportConfig, WithHttpConfig};
+use opentelemetry_otlp::{Protocol, RetryPolicy, WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
 use opentelemetry_sdk::propagation::TraceContextPropagator;
@@ -74,6 +74,8 @@ impl Traces {
             .with_protocol(Protocol::HttpBinary)
             .with_endpoint(target.as_str())
             .with_timeout(EXPORT_WAIT)
+            // A batch that waits for its next try would hold up those behind it.
+            .with_retry_policy(RetryPolicy::disabled())
             .build()
             .context("traces.endpoint")?;
         let exporter = OnRuntime {

@@ -5,15 +5,13 @@ use std::time::Duration;
 use anyhow::{Result, bail, ensure};
 use metropay_core::metric;
 use metropay_server::demo::client::LiveEvents;
-use metropay_server::watch::log::CountLines;
 use metropay_simulator::Effect;
 use metropay_tests::channel::{ALIPAY, WECHAT};
 use metropay_tests::{App, World, story};
-use tracing_subscriber::Layer;
-use tracing_subscriber::filter::LevelFilter;
 
+use crate::ALONE;
+use crate::collector::listen;
 use crate::scrape::Scrape;
-use crate::{ALONE, told_to};
 
 /// How much more the second scrape says.
 struct More<'a>(&'a Scrape, &'a Scrape);
@@ -38,7 +36,7 @@ impl More<'_> {
 #[tokio::test]
 async fn a_few_payments_are_told_to_the_figure() {
     let _alone = ALONE.lock().await;
-    let _counted = told_to(CountLines.with_filter(LevelFilter::WARN));
+    listen();
     story(async |world| {
         let before = Scrape::of(&world).await?;
         let app = world.rider("wechat").await?;
@@ -233,9 +231,13 @@ async fn what_is_lost_is_told_as_maybe_done_and_as_backlog() {
         let ended = Scrape::of(&world).await?;
         More(&after, &ended).is(metric::PAYMENTS, &[("channel", "alipay"), ("state", "closed")], 1.0)?;
         ensure!(ended.sum(metric::PAYMENTS_OPEN, &[]) == 0.0);
-        // The completer found out: its turn had work.
-        let worked = [("job", "complete_payments"), ("outcome", "worked")];
-        More(&before, &ended).at_least(metric::JOB_TURNS, &worked, 1.0)?;
+        // The channel was asked, whoever did.
+        let asked = [
+            ("channel", "alipay"),
+            ("operation", "query_payment"),
+            ("outcome", "done"),
+        ];
+        More(&before, &ended).at_least(metric::CHANNEL_CALLS, &asked, 1.0)?;
         Ok(())
     })
     .await;
