@@ -286,6 +286,8 @@ fn every_decision_is_short_and_no_link_of_the_documentation_is_dead() {
         "docs/add-a-channel.md",
         "docs/channel-duties.md",
         "docs/operations.md",
+        "docs/reliability.md",
+        "docs/performance.md",
     ] {
         let page = root().join(page);
         for link in read(&page)
@@ -305,6 +307,27 @@ fn every_decision_is_short_and_no_link_of_the_documentation_is_dead() {
             );
         }
     }
+}
+
+#[test]
+fn every_test_that_the_page_on_reliability_names_exists() {
+    let mut tests = String::new();
+    for folder in ["tests/tests", "server/tests", "core/src"] {
+        for path in sources(&root().join(folder)) {
+            tests.push_str(&read(&path));
+        }
+    }
+    let page = read(&root().join("docs/reliability.md"));
+    let proofs = page.lines().filter(|line| line.starts_with('|'));
+    let named = proofs.flat_map(|line| line.rsplit('|').nth(1).unwrap_or_default().split('`').skip(1).step_by(2));
+    let missing: Vec<&str> = named.filter(|name| !tests.contains(&format!("fn {name}("))).collect();
+    // Stories of all channels are made by a list of channels; their names are joined there.
+    let channels = ["wechat", "alipay", "unionpay"];
+    let missing: Vec<&str> = missing
+        .into_iter()
+        .filter(|name| !channels.iter().any(|channel| name.contains(channel) && tests.contains(name)))
+        .collect();
+    assert!(missing.is_empty(), "docs/reliability.md names tests that are not there: {missing:?}");
 }
 
 #[test]

@@ -144,6 +144,11 @@ impl Ground {
         self.nodes[0].take().context("the node runs")?.kill().await
     }
 
+    /// Asks the first node to stop; it must end well.
+    pub(crate) async fn stop_a_node(&mut self) -> Result<()> {
+        self.nodes[0].take().context("the node runs")?.stop(STOP_MAX).await
+    }
+
     /// Starts it again.
     pub(crate) async fn start_the_node(&mut self) -> Result<()> {
         self.nodes[0] = Some(self.launches[0].serve(&[]).await?);

@@ -31,7 +31,7 @@ async fn under_load(fault: impl AsyncFnOnce(&mut Ground) -> Result<()>) {
     ground.prove(&orders).await.expect("everything comes to its end");
 }
 
-// FLT-22: the database is stopped cleanly and started again.
+// FLT-01: the database is stopped cleanly and started again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_database_that_is_restarted_is_not_noticed() {
     under_load(async |ground| {
@@ -42,7 +42,7 @@ async fn a_database_that_is_restarted_is_not_noticed() {
     .await;
 }
 
-// FLT-23: the database dies and recovers from its log.
+// FLT-01: the database dies and recovers from its log.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_database_that_dies_loses_nothing_that_was_answered() {
     under_load(async |ground| {
@@ -53,13 +53,13 @@ async fn a_database_that_dies_loses_nothing_that_was_answered() {
     .await;
 }
 
-// FLT-24: the database holds every payment up for longer than a statement may wait.
+// FLT-03: the database holds every payment up for longer than a statement may wait.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_database_whose_rows_are_locked_is_waited_for() {
     under_load(async |ground| ground.lock_payments(Duration::from_secs(4)).await).await;
 }
 
-// FLT-29: Redis is emptied, goes away and comes back empty.
+// FLT-05: Redis is emptied, goes away and comes back empty.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_redis_that_forgets_and_goes_away_stops_no_payment() {
     under_load(async |ground| {
@@ -72,7 +72,7 @@ async fn a_redis_that_forgets_and_goes_away_stops_no_payment() {
     .await;
 }
 
-// FLT-30: Redis hangs: connections stay open and nothing answers.
+// FLT-07: Redis hangs: connections stay open and nothing answers.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_redis_that_hangs_stops_no_payment() {
     under_load(async |ground| {
@@ -83,7 +83,7 @@ async fn a_redis_that_hangs_stops_no_payment() {
     .await;
 }
 
-// FLT-36: one of two nodes is killed.
+// One of two nodes is killed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_node_that_is_killed_is_not_noticed() {
     under_load(async |ground| {
@@ -94,7 +94,7 @@ async fn a_node_that_is_killed_is_not_noticed() {
     .await;
 }
 
-// FLT-37: one of two nodes is stopped past its leases, and goes on.
+// FLT-38: one of two nodes is stopped past its leases, and goes on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_node_that_sleeps_past_its_leases_does_no_harm() {
     under_load(async |ground| {
@@ -105,6 +105,18 @@ async fn a_node_that_sleeps_past_its_leases_does_no_harm() {
     .await;
 }
 
+// FLT-37: one of two nodes is asked to stop, ends within its drain, and comes back, as in a rolling restart.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_node_that_is_asked_to_stop_hands_over() {
+    under_load(async |ground| {
+        ground.stop_a_node().await?;
+        sleep(Duration::from_secs(1)).await;
+        ground.start_the_node().await
+    })
+    .await;
+}
+
+// FLT-23.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_hundred_identical_requests_over_two_nodes_are_one_debit() -> Result<()> {
     let Some(ground) = Ground::new().await? else {
