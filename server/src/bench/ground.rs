@@ -62,7 +62,7 @@ pub(super) struct Own {
     /// An engine on the server's database, in this process: to seed, to put codes in stock, to check the books.
     pub(super) engine: Arc<Engine>,
     /// Who is there.
-    pub(super) crowd: Crowd,
+    pub(super) crowd: Arc<Crowd>,
     /// Which kind of database it is.
     pub(super) store: &'static str,
 }
@@ -147,7 +147,11 @@ impl Ground {
             credentials,
             tills_url: urls.last().context("no server")?.clone(),
             apps_url: urls.first().context("no server")?.clone(),
-            own: Some(Own { engine, crowd, store }),
+            own: Some(Own {
+                engine,
+                crowd: Arc::new(crowd),
+                store,
+            }),
             watched: servers.iter().filter_map(Child::id).collect(),
             servers,
             gateways,
