@@ -63,8 +63,8 @@ pub(super) struct Own {
     pub(super) engine: Arc<Engine>,
     /// Who is there.
     pub(super) crowd: Arc<Crowd>,
-    /// Which kind of database it is.
-    pub(super) store: &'static str,
+    /// Whether its database is the embedded one.
+    pub(super) embedded: bool,
 }
 
 impl Ground {
@@ -138,11 +138,6 @@ impl Ground {
                 &serde_json::to_string(&credentials)?,
             )?;
         }
-        let store = if config.database.file().is_some() {
-            "sqlite"
-        } else {
-            "postgresql"
-        };
         Ok(Self {
             credentials,
             tills_url: urls.last().context("no server")?.clone(),
@@ -150,7 +145,7 @@ impl Ground {
             own: Some(Own {
                 engine,
                 crowd: Arc::new(crowd),
-                store,
+                embedded: config.database.file().is_some(),
             }),
             watched: servers.iter().filter_map(Child::id).collect(),
             servers,

@@ -67,8 +67,8 @@ pub(super) struct Scanned {
 }
 
 impl Scans {
-    /// Gives so many users a code, one each, and a fresh one to everybody who has paid; on a server that ran already there is
-    /// only the first.
+    /// Gives every user a code, and on PostgreSQL a fresh one to everybody who has paid. On the embedded database, and on a
+    /// server that ran already, there is only the first.
     ///
     /// # Errors
     /// When no code can be had.
@@ -89,7 +89,8 @@ impl Scans {
             run: SystemRandom.letters(10, b"ABCDEFGHJKLMNPQRSTUVWXYZ"),
             begin: Instant::now(),
         });
-        if let Some(own) = &ground.own {
+        // The embedded database has one writing process, and that is the server.
+        if let Some(own) = ground.own.as_ref().filter(|own| !own.embedded) {
             let (engine, crowd) = (Arc::clone(&own.engine), Arc::clone(&own.crowd));
             tokio::spawn(refill(Arc::downgrade(&scans), engine, crowd, life));
         }
