@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 .DEFAULT_GOAL := help
-.PHONY: help run demo test foreign bench check fmt deny fuzz regen new-channel
+.PHONY: help run demo test containers foreign bench check fmt deny fuzz regen new-channel
 
 help: ## lists these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -15,8 +15,14 @@ demo: ## plays through everything for all three channels over HTTP and prints a 
 
 test: ## runs every test; one that cannot run here says SKIPPED, and CI allows none
 	$(CARGO) test --workspace
+	@echo; echo "the same stories and deaths on PostgreSQL and Redis, and the stories on two nodes"; echo
+	METROPAY_TEST_STORE=postgres $(CARGO) test --workspace --test stories --test crash
+	METROPAY_TEST_STORE=nodes $(CARGO) test --workspace --test stories
 	@echo
 	@echo "all tests passed; what was left out says SKIPPED above"
+
+containers: ## makes sure that tests find a container engine, PostgreSQL and Redis (images are built where none can be pulled)
+	@tests/containers/ready.sh
 
 foreign: ## plays the channels' own public SDKs (Python, from its registry) against the simulators
 	$(CARGO) test -p metropay-tests --test foreign -- --nocapture

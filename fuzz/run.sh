@@ -14,10 +14,12 @@ for source in libfuzzer/targets/${2:-*}.rs; do
   # A stable toolchain has no sanitizers; a panic, an endless loop and too much memory are found without.
   cargo fuzz run --fuzz-dir libfuzzer -s none "$name" "$found/$name" "corpus/$name" -- \
     -max_total_time="$seconds" -rss_limit_mb=2048 -timeout=5 -print_final_stats=1
-  # What is kept: at most 200 inputs of at most 4 KiB, the smallest that cover what was reached.
+  # What is kept beside the inputs with names: at most 200 inputs of at most 4 KiB and 48 KiB altogether, the smallest that
+  # cover what was reached.
   mkdir -p "$found/$name.small"
   cargo fuzz run --fuzz-dir libfuzzer -s none "$name" "$found/$name.small" "$found/$name" "corpus/$name" -- -merge=1 -max_len=4096
-  rm -rf "corpus/$name"; mkdir -p "corpus/$name"
-  find "$found/$name.small" -type f -size -5k -printf '%s %p\n' | sort -n | head -200 | cut -d' ' -f2- | xargs -r -I{} cp {} "corpus/$name/"
+  find "corpus/$name" -type f -regextype posix-extended -regex '.*/[0-9a-f]{40}' -delete
+  find "$found/$name.small" -type f -size -5k -printf '%s %p\n' | sort -n | head -200 |
+    awk '(sum += $1) <= 49152 { print $2 }' | xargs -r -I{} cp {} "corpus/$name/"
   echo "=== $name: $(ls "corpus/$name" | wc -l) inputs kept"
 done

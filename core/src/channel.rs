@@ -291,6 +291,16 @@ pub enum Product {
     PaymentCode,
 }
 
+impl Product {
+    /// The word by which it is counted.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Mandate => "mandate",
+            Self::PaymentCode => "payment_code",
+        }
+    }
+}
+
 /// A payment in a question.
 #[derive(Debug, Clone)]
 pub struct PaymentRef {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use metrics::SharedString;
 use moka::future::Cache;
 
 use crate::channel::health::Health;
@@ -13,6 +14,7 @@ use crate::limit;
 use crate::live::Live;
 use crate::merchant::{ChannelAccount, Directory};
 use crate::money::Fen;
+use crate::once::Once;
 use crate::problem::{Code, Problem};
 use crate::random::Random;
 use crate::rules::Rules;
@@ -67,6 +69,8 @@ pub struct Parts {
     pub rules: Arc<dyn Rules>,
     /// Wakes Apps.
     pub live: Arc<dyn Live>,
+    /// Remembers what was used once.
+    pub once: Arc<dyn Once>,
     /// Looks merchants up.
     pub directory: Arc<dyn Directory>,
     /// The linked channels.
@@ -158,6 +162,7 @@ impl Engine {
             inner: adapter,
             account: account.account_id.clone(),
             channel: account.channel.clone(),
+            label: SharedString::from_shared(account.channel.as_str().into()),
             health: Arc::clone(&self.health),
             clock: Arc::clone(&self.clock),
         });

@@ -1,7 +1,7 @@
 //! The engine of metropay: its words, its contracts with channels and rules, the flows of payments, and its tables.
 //!
 //! Reading order: *words* (money, id, clock, random, secret, limit, problem, invariant), *contracts* (channel, rules,
-//! merchant, live), *flows* (one room per noun, one file per verb), and the private tables beneath them. No HTTP, no channel
+//! merchant, live, once, peers), *flows* (one room per noun, one file per verb), and the private tables beneath them. No HTTP, no channel
 //! and no Lua is known here.
 
 // Words.
@@ -9,6 +9,7 @@ pub mod clock;
 pub mod id;
 pub mod invariant;
 pub mod limit;
+pub mod metric;
 pub mod money;
 pub mod network;
 pub mod problem;
@@ -19,6 +20,8 @@ pub mod secret;
 pub mod channel;
 pub mod live;
 pub mod merchant;
+pub mod once;
+pub mod peers;
 pub mod rules;
 
 // What all flows stand on.
@@ -32,6 +35,7 @@ pub mod event;
 pub mod job;
 pub mod ledger;
 pub mod mandate;
+pub mod node;
 pub mod notice;
 pub mod payment;
 pub mod people;

@@ -22,6 +22,10 @@ pub const TIMESTAMP_WINDOW: Duration = Duration::from_secs(300);
 /// How long a nonce is remembered: more than two windows.
 pub const NONCE_KEPT: Duration = Duration::from_secs(660);
 
+/// How long the database is asked too whether something was used, after the memory of it that may be lost was lost: longer than
+/// any code lives that could be paid with.
+pub const ONCE_IN_DOUBT: Duration = Duration::from_secs(120);
+
 /// How long a code lives.
 pub const CODE_LIFE: Duration = Duration::from_secs(60);
 /// When the App should refresh it.
@@ -70,6 +74,7 @@ pub const JOB_BATCH: u64 = 50;
 
 const _: () = {
     assert!(NONCE_KEPT.as_secs() > 2 * TIMESTAMP_WINDOW.as_secs());
+    assert!(ONCE_IN_DOUBT.as_secs() > CODE_LIFE.as_secs() && ONCE_IN_DOUBT.as_secs() < NONCE_KEPT.as_secs());
     assert!(CODE_REFRESH.as_secs() < CODE_LIFE.as_secs());
     assert!(TILL_WAIT.as_secs() < SEND_LEASE.as_secs());
     assert!(SEND_LEASE.as_secs() < RESUME_WINDOW.as_secs());

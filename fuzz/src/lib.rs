@@ -6,6 +6,8 @@
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use metropay_channel_alipay::fuzz as alipay;
+use metropay_channel_ecny::fuzz as ecny;
+use metropay_channel_unionpay::fuzz as unionpay;
 use metropay_channel_wechat::fuzz as wechat;
 use metropay_core::code::form::{CodeForm, CodeType, PREFIX};
 use metropay_core::signing::Authorization;
@@ -31,6 +33,18 @@ pub const PARSERS: &[Parser] = &[
     ("alipay_trades", alipay::trades),
     ("alipay_funds", alipay::funds),
     ("alipay_bill_archive", alipay::bill_archive),
+    ("unionpay_answer", unionpay::answer),
+    ("unionpay_notice", unionpay::notice),
+    ("unionpay_domain", unionpay::domain),
+    ("unionpay_coupons", unionpay::coupons),
+    ("unionpay_certificate", unionpay::certificate),
+    ("unionpay_bill_content", unionpay::bill_content),
+    ("unionpay_bill", unionpay::bill),
+    ("unionpay_bill_row", unionpay::bill_row),
+    ("unionpay_bill_summary", unionpay::bill_summary),
+    ("ecny_answer", ecny::answer),
+    ("ecny_notice", ecny::notice),
+    ("ecny_bill", ecny::bill),
 ];
 
 /// Runs one of them.

@@ -1,31 +1,49 @@
 //! The client: bounded in time and size, no redirects, no retries, no proxies from the environment.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
+use metrics::{counter, histogram};
 use metropay_core::channel::CallError;
+use metropay_core::metric;
 use tokio::io::{AsyncSeekExt, AsyncWriteExt};
 
 /// Bounds of a client.
 #[derive(Debug, Clone)]
 pub struct OutboundSettings {
+    /// Who is at the other side, as calls are counted: a word of few (`wechat`), never an address.
+    pub peer: &'static str,
     /// How long a connection may take to stand.
     pub connect_timeout: Duration,
     /// How large an answer's body may be, in bytes.
     pub answer_max: usize,
     /// Client certificate and key as PEM, where the other side demands mutual TLS.
     pub identity_pem: Option<Vec<u8>>,
+    /// The certificates, PEM, of the authorities that are believed instead of the system's: for a gateway of one's own.
+    pub roots_pem: Option<Vec<u8>>,
 }
 
 impl Default for OutboundSettings {
     fn default() -> Self {
         Self {
+            peer: "other",
             connect_timeout: Duration::from_secs(3),
             answer_max: 1 << 20,
             identity_pem: None,
+            roots_pem: None,
+        }
+    }
+}
+
+impl OutboundSettings {
+    /// The usual bounds towards this peer.
+    pub fn to(peer: &'static str) -> Self {
+        Self {
+            peer,
+            ..Self::default()
         }
     }
 }
@@ -98,10 +116,11 @@ pub struct Download {
 #[derive(Debug, Clone)]
 pub struct Outbound {
     client: reqwest::Client,
+    peer: &'static str,
     answer_max: usize,
 }
 
-/// A client that cannot be made: the identity is no readable PEM, or TLS cannot be set up.
+/// A client that cannot be made: the identity or an authority is no readable PEM, or TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]
 #[error("the outbound client cannot be made: {0}")]
 pub struct Unusable(String);
@@ -110,7 +129,7 @@ impl Outbound {
     /// A client with these bounds.
     ///
     /// # Errors
-    /// [`Unusable`] when the identity cannot be read or TLS cannot be set up.
+    /// [`Unusable`] when the identity or an authority cannot be read or TLS cannot be set up.
     pub fn new(settings: &OutboundSettings) -> Result<Self, Unusable> {
         let mut builder = reqwest::Client::builder()
             .connect_timeout(settings.connect_timeout)
@@ -124,9 +143,17 @@ impl Outbound {
                 reqwest::Identity::from_pem(pem).map_err(|_| Unusable("the identity is no readable PEM".to_owned()))?;
             builder = builder.identity(identity);
         }
+        if let Some(pem) = &settings.roots_pem {
+            let roots = reqwest::Certificate::from_pem_bundle(pem).unwrap_or_default();
+            if roots.is_empty() {
+                return Err(Unusable("the authorities are no readable PEM".to_owned()));
+            }
+            builder = builder.tls_certs_only(roots);
+        }
         let client = builder.build().map_err(|error| Unusable(error.to_string()))?;
         Ok(Self {
             client,
+            peer: settings.peer,
             answer_max: settings.answer_max,
         })
     }
@@ -197,6 +224,7 @@ impl Outbound {
         for (name, value) in request.headers {
             headers.append(name, value);
         }
+        let begun = Instant::now();
         let sent = self
             .client
             .request(request.method, &request.url)
@@ -205,7 +233,26 @@ impl Outbound {
             .timeout(request.timeout)
             .send()
             .await;
-        sent.map_err(judge)
+        let sent = sent.map_err(judge);
+        let outcome = outcome(&sent);
+        counter!(metric::OUTBOUND, "peer" => self.peer, "outcome" => outcome).increment(1);
+        histogram!(metric::OUTBOUND_DURATION, "peer" => self.peer).record(begun.elapsed());
+        sent
+    }
+}
+
+/// The word by which a request is counted.
+fn outcome(sent: &Result<reqwest::Response, CallError>) -> &'static str {
+    match sent {
+        Ok(answer) => match answer.status().as_u16() {
+            100..=199 => "1xx",
+            200..=299 => "2xx",
+            300..=399 => "3xx",
+            400..=499 => "4xx",
+            _ => "5xx",
+        },
+        Err(CallError::NotSent(_)) => "not_sent",
+        Err(CallError::MaybeDone(_)) => "maybe_done",
     }
 }
 
@@ -312,6 +359,27 @@ mod tests {
         for (bytes, max) in [(&whole[..], 3), (&half[..], 100)] {
             let error = client(1).download(get(serve(bytes).await), max).await.unwrap_err();
             assert!(matches!(error, CallError::MaybeDone(_)), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_identity_and_no_authority_makes_no_client() {
+        for pem in [
+            &b""[..],
+            b"rubbish",
+            b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+        ] {
+            let identity = OutboundSettings {
+                identity_pem: Some(pem.to_vec()),
+                ..OutboundSettings::default()
+            };
+            let roots = OutboundSettings {
+                roots_pem: Some(pem.to_vec()),
+                ..OutboundSettings::default()
+            };
+            for settings in [identity, roots] {
+                assert!(Outbound::new(&settings).is_err(), "{settings:?}");
+            }
         }
     }
 

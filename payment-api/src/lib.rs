@@ -10,19 +10,25 @@ use std::sync::Arc;
 
 use metropay_core::engine::Engine;
 use metropay_core::people::PlatformKeys;
+use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
 
 /// What the doors stand on. Cheap to clone.
 #[derive(Clone)]
 pub struct Doors {
-    /// The engine.
+    /// The engine, for what moves money.
     pub engine: Arc<Engine>,
+    /// The same on other connections to the database, for Apps and for questions of tills: a crowd of them keeps no payment
+    /// waiting.
+    pub queries: Arc<Engine>,
     /// The keys that answers to merchants are signed with.
     pub keys: Arc<PlatformKeys>,
     /// Who the App is.
     pub app: Arc<app::AppDoor>,
     /// What tills may ask how often.
     pub budgets: Arc<till::Budgets>,
+    /// Cancelled when this node is about to stop: who waits for events goes to another.
+    pub leaving: CancellationToken,
 }
 
 /// All doors, with their description.

@@ -6,3 +6,4 @@ pub mod config;
 pub mod demo;
 pub mod registry;
 pub mod serve;
+pub mod watch;

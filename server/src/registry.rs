@@ -9,8 +9,8 @@ use metropay_outbound::OutboundSettings;
 /// All linked channels.
 pub fn channels() -> ChannelRegistry {
     ChannelRegistry::new()
-        .with(WechatFactory::new(OutboundSettings::default()))
-        .with(AlipayFactory::new(OutboundSettings::default()))
-        .with(UnionpayFactory::new(OutboundSettings::default()))
-        .with(metropay_channel_ecny::EcnyFactory::new(OutboundSettings::default()))
+        .with(WechatFactory::new(OutboundSettings::to("wechat")))
+        .with(AlipayFactory::new(OutboundSettings::to("alipay")))
+        .with(UnionpayFactory::new(OutboundSettings::to("unionpay")))
+        .with(metropay_channel_ecny::EcnyFactory::new(OutboundSettings::to("ecny")))
 }

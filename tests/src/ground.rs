@@ -12,26 +12,34 @@ use metropay_simulator::{Settings, Simulator};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
-use crate::store;
+use crate::containers::Database;
+use crate::store::{self, Store};
 
 /// Where the gateways keep their books in a world's folder.
 const GATEWAYS: &str = "simulator";
 
-static SEEDED: OnceCell<(TempDir, Config)> = OnceCell::const_new();
+static SEEDED: OnceCell<Ground> = OnceCell::const_new();
 
-/// A folder of its own with everything seeded, and the configuration of a server that stands on it.
+/// What a world stands on. Dropping it removes it.
+pub(crate) struct Ground {
+    /// Where its files are.
+    pub(crate) folder: TempDir,
+    /// Its database, where that is not among the files.
+    database: Option<Database>,
+}
+
+/// A ground of its own with everything seeded, and the configuration of a server that stands on it.
 ///
 /// # Errors
 /// When it cannot be seeded or copied.
-pub(crate) async fn own() -> Result<(TempDir, Config)> {
-    let (folder, config) = SEEDED.get_or_try_init(made).await?;
-    let own = in_memory()?;
-    copy(folder.path(), own.path()).context("copying the seeded folder")?;
-    let mut own_config = configuration(own.path())?;
-    if let Some(database) = store::copy_of(&config.database.url).await? {
-        own_config.database = database;
-    }
-    Ok((own, own_config))
+pub(crate) async fn own() -> Result<(Ground, Config)> {
+    let seeded = SEEDED.get_or_try_init(made).await?;
+    let folder = in_memory()?;
+    copy(seeded.folder.path(), folder.path()).context("copying the seeded folder")?;
+    let mut config = configuration(folder.path())?;
+    let database = store::copy_of(seeded.database.as_ref(), &mut config).await?;
+    Store::asked().share(&mut config).await?;
+    Ok((Ground { folder, database }, config))
 }
 
 /// The demo's configuration on this folder and a free port.
@@ -56,19 +64,17 @@ pub(crate) fn gateways(folder: &Path, settle_ms: u64) -> Settings {
     }
 }
 
-async fn made() -> Result<(TempDir, Config)> {
+async fn made() -> Result<Ground> {
     let folder = in_memory()?;
     let mut config = configuration(folder.path())?;
-    if let Some(database) = store::fresh().await? {
-        config.database = database;
-    }
+    let database = Store::asked().fresh(&mut config).await?;
     let demo = Folder::at(folder.path().to_owned())?;
     let app_key = demo.complete(&mut config)?;
     let simulator = Simulator::start(gateways(folder.path(), 0)).await?;
     let server = Server::start(&config, std::sync::Arc::new(SystemClock)).await?;
     seed::seed(&config, &demo, &app_key, &server, &simulator).await?;
     server.stop().await;
-    Ok((folder, config))
+    Ok(Ground { folder, database })
 }
 
 /// A folder in memory where the machine has such a place: a world may lose everything when it ends, and need not wait for a

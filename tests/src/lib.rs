@@ -5,6 +5,7 @@
 
 pub mod balancer;
 pub mod channel;
+pub mod containers;
 mod ground;
 pub mod process;
 mod proof;

@@ -166,9 +166,20 @@ impl Process {
     /// # Errors
     /// When it has ended already.
     pub async fn terminate(&self) -> Result<()> {
+        self.signal("TERM").await
+    }
+
+    /// Sends it a signal, by its name without `SIG`.
+    ///
+    /// # Errors
+    /// When it has ended already.
+    pub async fn signal(&self, name: &str) -> Result<()> {
         let pid = self.child.id().context("the server has ended already")?;
-        let status = Command::new("kill").args(["-TERM", &pid.to_string()]).status().await?;
-        ensure!(status.success(), "kill -TERM {pid}: {status}");
+        let status = Command::new("kill")
+            .args([&format!("-{name}"), &pid.to_string()])
+            .status()
+            .await?;
+        ensure!(status.success(), "kill -{name} {pid}: {status}");
         Ok(())
     }
 

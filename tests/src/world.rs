@@ -18,7 +18,9 @@ use serde_json::{Value, json};
 
 use crate::balancer::{Balancer, Bound};
 use crate::channel::Words;
-use crate::{ground, proof, store};
+use crate::ground::Ground;
+use crate::store::Store;
+use crate::{ground, proof};
 
 /// What a story wants to be otherwise.
 #[derive(Debug, Clone)]
@@ -74,7 +76,7 @@ pub struct World {
     app_key: Secret,
     gateways: Mutex<Gateways>,
     further: Mutex<Vec<DemoMerchant>>,
-    folder: tempfile::TempDir,
+    ground: Ground,
 }
 
 /// The gateways, running or not, and how far their time is ahead of the machine's.
@@ -112,6 +114,9 @@ where
     F: FnOnce(Arc<World>) -> T,
     T: Future<Output = Result<()>>,
 {
+    if !Store::asked().is_there().await {
+        return;
+    }
     let world = Arc::new(World::new(wishes).await.expect("the world begins"));
     tell(Arc::clone(&world)).await.expect("the story goes as told");
     world.control.clear_faults().await.expect("the simulators answer");
@@ -124,24 +129,25 @@ impl World {
     /// # Errors
     /// When something cannot be started.
     pub async fn new(wishes: Wishes) -> Result<Self> {
-        let (folder, mut config) = ground::own().await?;
+        let (ground, mut config) = ground::own().await?;
+        let folder = ground.folder.path();
         wishes.put_into(&mut config)?;
-        let demo = Folder::at(folder.path().to_owned())?;
+        let demo = Folder::at(folder.to_owned())?;
         let app_key = demo.complete(&mut config)?;
-        let mut settings = ground::gateways(folder.path(), wishes.settle_ms);
+        let mut settings = ground::gateways(folder, wishes.settle_ms);
         let simulator = Simulator::start(settings.clone()).await?;
         settings.listen = simulator.addr();
         let clock = Arc::new(MovedClock::default());
         let ahead = until_noon(&*clock);
         simulator.frame().clock.set_offset_ms(millis(ahead));
         clock.advance(ahead);
-        let proxy = Bound::new().await?;
-        if store::nodes() > 1 {
+        let (proxy, nodes) = (Bound::new().await?, Store::asked().nodes());
+        if nodes > 1 {
             config.server.public_url = proxy.url();
         }
         let server = Server::start(&config, clock.clone()).await?;
         let mut others = Vec::new();
-        for _ in 1..store::nodes() {
+        for _ in 1..nodes {
             others.push(Server::start(&config, clock.clone()).await?);
         }
         let nodes = std::iter::once(&server).chain(&others).map(Server::addr).collect();
@@ -163,7 +169,7 @@ impl World {
                 ahead,
             }),
             further: Mutex::default(),
-            folder,
+            ground,
         })
     }
 
@@ -279,7 +285,7 @@ impl World {
 
     /// Where the world keeps its files.
     pub(crate) fn folder(&self) -> &std::path::Path {
-        self.folder.path()
+        self.ground.folder.path()
     }
 
     /// A till of this merchant, with its HMAC key.

@@ -11,19 +11,21 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Router};
 use bytes::Bytes;
+use http::HeaderMap;
 use http::header::{CACHE_CONTROL, HeaderName, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use metropay_core::clock::Clock;
 use metropay_core::limit::REQUEST_BODY_MAX;
 use metropay_core::problem::{Code, Problem};
 use metropay_core::random::Random;
-use tokio::time::timeout;
-use tracing::Instrument;
+use tokio::time::{Instant, timeout};
+use tracing::{Instrument, Span};
 
 use crate::call::{self, Call, REQUEST_ID};
 use crate::client::Proxies;
 use crate::language::Language;
 use crate::rule;
+use crate::timing::Timings;
 
 /// What the layers of a door need.
 #[derive(Clone)]
@@ -42,6 +44,8 @@ pub struct Door {
     pub body_wait: Duration,
     /// How long the handler may take to answer. Afterwards the answer is "unknown, query"; the handler goes on.
     pub answer_wait: Duration,
+    /// What else is done with a request's span when it begins, such as linking it to the caller's trace.
+    pub on_span: Option<fn(&Span, &HeaderMap)>,
 }
 
 impl Door {
@@ -55,6 +59,7 @@ impl Door {
             body_max_bytes_under: Vec::new(),
             body_wait: Duration::from_secs(10),
             answer_wait: Duration::from_secs(30),
+            on_span: None,
         }
     }
 
@@ -88,7 +93,19 @@ pub fn fit(router: Router, door: Door) -> Router {
         .fallback(path_unknown)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::disable())
-        .layer(from_fn_with_state(Arc::new(door), pass))
+        .layer(from_fn_with_state(
+            Arc::new(Fitted {
+                door,
+                timings: Timings::default(),
+            }),
+            pass,
+        ))
+}
+
+/// A door, and how long its routes take.
+struct Fitted {
+    door: Door,
+    timings: Timings,
 }
 
 async fn path_unknown(Extension(call): Extension<Call>) -> Response {
@@ -99,7 +116,9 @@ async fn method_not_allowed(Extension(call): Extension<Call>) -> Response {
     call.refuse(Problem::new(Code::MethodNotAllowed)).into_response()
 }
 
-async fn pass(State(door): State<Arc<Door>>, request: Request, next: Next) -> Response {
+async fn pass(State(fitted): State<Arc<Fitted>>, request: Request, next: Next) -> Response {
+    let begun = Instant::now();
+    let door = &fitted.door;
     let call = door.call(&request);
     // The route, not the path: paths carry numbers of codes and orders.
     let route = request
@@ -107,11 +126,18 @@ async fn pass(State(door): State<Arc<Door>>, request: Request, next: Next) -> Re
         .get::<MatchedPath>()
         .map_or("-", MatchedPath::as_str)
         .to_owned();
-    let span = tracing::info_span!("request", request_id = &*call.request_id, method = %request.method(), route);
+    let status = tracing::field::Empty;
+    let span =
+        tracing::info_span!("request", request_id = &*call.request_id, method = %request.method(), route, status);
+    if let Some(on_span) = door.on_span {
+        on_span(&span, request.headers());
+    }
     async {
-        let response = answered(&door, call.clone(), request, next).await;
+        let response = answered(door, call.clone(), request, next).await;
         let mut response = sealed(&call, response).await;
         add_headers(&mut response, &call);
+        Span::current().record("status", response.status().as_u16());
+        fitted.timings.note(&route, response.status(), begun.elapsed());
         response
     }
     .instrument(span)

@@ -15,6 +15,7 @@ pub mod query;
 pub mod rule;
 pub mod seal;
 pub mod text;
+mod timing;
 
 pub use answer::{Answer, Envelope};
 pub use call::Call;

@@ -1,7 +1,6 @@
 //! A day's bill: a signed answer names the file, its rows and its SHA-256; the file is comma-separated text.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 
 use async_trait::async_trait;
 use aws_lc_rs::digest::{Context, SHA256};
@@ -17,7 +16,7 @@ use crate::answer::BillFile;
 /// How large a bill may be, in bytes.
 const FILE_MAX: u64 = 4 << 30;
 /// How long a line may be, in bytes.
-const LINE_MAX: usize = 4_096;
+const LINE_MAX: u64 = 4_096;
 /// Columns of a line.
 const COLUMNS: usize = 8;
 
@@ -62,19 +61,23 @@ fn unreadable(what: &str) -> BillError {
 }
 
 /// Hands over the rows as they are read; whether they may be used, the end tells.
-fn read(file: File, bill: &BillFile, hand_over: &mut dyn FnMut(BillRow) -> bool) -> Result<(), BillError> {
+pub(crate) fn read(
+    file: impl Read,
+    bill: &BillFile,
+    hand_over: &mut dyn FnMut(BillRow) -> bool,
+) -> Result<(), BillError> {
     let mut reader = BufReader::new(file);
     let (mut digest, mut rows, mut line) = (Context::new(&SHA256), 0_u64, Vec::new());
     loop {
         line.clear();
+        // A file without line ends must not fill the memory.
         let length = reader
+            .by_ref()
+            .take(LINE_MAX)
             .read_until(b'\n', &mut line)
             .map_err(|_| unreadable("the file"))?;
         if length == 0 {
             break;
-        }
-        if length > LINE_MAX {
-            return Err(unreadable("a line is too long"));
         }
         digest.update(&line);
         let row = row(&line).ok_or_else(|| unreadable(&format!("line {}", rows.saturating_add(1))))?;
@@ -140,5 +143,19 @@ mod tests {
         ] {
             assert_eq!(super::row(bad), None, "{}", String::from_utf8_lossy(bad));
         }
+    }
+
+    #[test]
+    fn a_file_without_line_ends_is_refused_at_its_beginning() {
+        let bill = BillFile {
+            day: "20250301".to_owned(),
+            path: String::new(),
+            rows: 1,
+            sha256: String::new(),
+        };
+        let mut endless = std::io::repeat(b'9').take(1 << 30);
+        let read = read(&mut endless, &bill, &mut |_| true);
+        assert_eq!(read, Err(unreadable("line 1")));
+        assert!(endless.limit() > (1 << 30) - (1 << 20), "it was read to its end");
     }
 }

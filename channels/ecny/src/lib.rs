@@ -11,6 +11,8 @@ mod code;
 mod config;
 mod contract;
 mod deduct;
+#[doc(hidden)]
+pub mod fuzz;
 mod identity;
 mod notice;
 mod query;

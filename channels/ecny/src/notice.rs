@@ -24,21 +24,26 @@ impl Ecny {
         if said.merchant_no != self.gate.account.merchant_no {
             return Err(mismatch("it is for another merchant"));
         }
-        let mut news = Vec::new();
-        if let Some(order) = &said.order {
-            news.push(payment(order)?);
-        }
-        if let Some(told) = &said.refund {
-            news.push(refund(told)?);
-        }
-        if let Some(contract) = &said.contract {
-            news.push(News::Contract {
-                contract: ContractKey::No(ContractNo(contract.no.clone())),
-                standing: contract.standing(),
-            });
-        }
-        Ok(if news.is_empty() { vec![News::Nothing] } else { news })
+        told(&said)
     }
+}
+
+/// The news in a notification that is genuine and ours.
+pub(crate) fn told(said: &Said) -> Result<Vec<News>, NoticeRefused> {
+    let mut news = Vec::new();
+    if let Some(order) = &said.order {
+        news.push(payment(order)?);
+    }
+    if let Some(told) = &said.refund {
+        news.push(refund(told)?);
+    }
+    if let Some(contract) = &said.contract {
+        news.push(News::Contract {
+            contract: ContractKey::No(ContractNo(contract.no.clone())),
+            standing: contract.standing(),
+        });
+    }
+    Ok(if news.is_empty() { vec![News::Nothing] } else { news })
 }
 
 fn payment(order: &Order) -> Result<News, NoticeRefused> {

@@ -14,8 +14,10 @@ use url::form_urlencoded;
 use crate::fault::{Act, BillFault, Fault};
 use crate::gateway::{Entry, Gateway, Way};
 
+mod process;
 mod words;
 
+pub use process::Process;
 pub use words::{ALIPAY, UNIONPAY, WECHAT, Words};
 
 /// One of the simulated gateways.
@@ -256,6 +258,12 @@ impl Gateway for Simulated {
             BillFault::State(no) => json!({ "effect": "bill_row_state", "told": no }),
         };
         self.fault(line).await?;
+        Ok(true)
+    }
+
+    async fn fill_books(&self, _: &Value, rows: u32) -> Result<bool> {
+        self.clear().await?;
+        self.fault(json!({ "effect": "bill_long", "rows": rows })).await?;
         Ok(true)
     }
 }

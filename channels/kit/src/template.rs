@@ -56,7 +56,7 @@ pub fn new_channel(root: &Path, name: &str) -> Result<Made> {
     Ok(Made {
         files,
         registration: renamed(
-            "        .with(metropay_channel_foochan::FoochanFactory::new(OutboundSettings::default()))",
+            "        .with(metropay_channel_foochan::FoochanFactory::new(OutboundSettings::to(\"foochan\")))",
             name,
         ),
         dependency: renamed("metropay-channel-foochan.workspace = true", name),

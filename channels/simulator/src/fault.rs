@@ -87,6 +87,8 @@ pub enum Effect {
     },
     /// A correctly signed answer or notification tells of another merchant account.
     WrongMerchant { account: String },
+    /// A correctly signed answer or notification tells of another currency, named in the gateway's own way: `USD`, `840`.
+    WrongCurrency { currency: String },
     /// Notification: never sent.
     NoticeLost,
     /// Notification: sent so many times more, each after it was acknowledged; in JSON it is named `more`, because `times`
@@ -121,6 +123,8 @@ pub enum Effect {
         order_no: String,
         fen: u64,
     },
+    /// Bill: so many rows more, of payments of one fen that never were.
+    BillLong { rows: u32 },
     /// Bill: the row of this movement has another amount.
     BillRowAmount {
         #[serde(rename = "told")]
@@ -218,6 +222,7 @@ impl Effect {
                 | Self::BillDoubled
                 | Self::BillRowMissing { .. }
                 | Self::BillRowExtra { .. }
+                | Self::BillLong { .. }
                 | Self::BillRowAmount { .. }
                 | Self::BillRowFee { .. }
                 | Self::BillRowState { .. }
@@ -231,6 +236,11 @@ impl Effect {
             Self::NoticeLost | Self::NoticeRepeated { .. } | Self::NoticeLate { .. } | Self::NoticeForged
         )
     }
+}
+
+/// The numbers of the payments that make a bill long.
+pub(crate) fn fillers(rows: u32) -> impl Iterator<Item = String> {
+    (0..rows).map(|row| format!("F{row:09}"))
 }
 
 /// Plays what happens before the gateway acts. `Some` ends the call with that answer; nothing was done.

@@ -14,6 +14,7 @@ use url::Url;
 use crate::config::{SignMethod, UnionpayConfig};
 use crate::encryption::Encryption;
 use crate::form::read_domain;
+use crate::pfx;
 use crate::sign::Signing;
 use crate::trust::Trust;
 
@@ -59,7 +60,8 @@ impl UnionpayConfig {
     ///
     /// # Errors
     /// [`ConfigError`] naming the first field that is wrong; secrets are never quoted.
-    pub(crate) fn check(self, now: Time) -> Result<Account, ConfigError> {
+    pub(crate) fn check(mut self, now: Time) -> Result<Account, ConfigError> {
+        self.open_pfx()?;
         ensure(plain(&self.mer_id, 15..=15), "mer_id", "must be 15 letters or digits")?;
         ensure(plain(&self.tr_id, 1..=32), "tr_id", "must be letters or digits")?;
         for (field, biz_type) in [
@@ -94,6 +96,28 @@ impl UnionpayConfig {
             biz_type_back: self.biz_type_back,
             biz_type_code_back: self.biz_type_code_back,
         })
+    }
+
+    /// Puts what a PFX file holds where certificate and key stand otherwise.
+    fn open_pfx(&mut self) -> Result<(), ConfigError> {
+        let Some(pfx) = self.sign_pfx.take() else {
+            return match self.sign_pfx_password {
+                Some(_) => Err(wrong("sign_pfx", "is missing beside its password")),
+                None => Ok(()),
+            };
+        };
+        let alone = self.sign_key_pem.is_none() && self.sign_cert_pem.trim().is_empty();
+        ensure(
+            alone,
+            "sign_pfx",
+            "stands in the place of sign_cert_pem and sign_key_pem",
+        )?;
+        let password = self.sign_pfx_password.take();
+        let password = password.ok_or_else(|| wrong("sign_pfx_password", "is missing"))?;
+        let opened = pfx::open(&pfx, &password)?;
+        self.sign_cert_pem = opened.certs_pem;
+        self.sign_key_pem = Some(opened.key_pem);
+        Ok(())
     }
 
     fn access(&self) -> Result<Vec<(&'static str, String)>, ConfigError> {

@@ -62,6 +62,19 @@ pub struct UnionpayConfig {
     )]
     pub sign_key_pem: Option<Secret>,
 
+    /// The PFX file with certificate and key, Base64; instead of `sign_cert_pem` and `sign_key_pem`.
+    #[serde(default, deserialize_with = "optional")]
+    #[schemars(
+        title = "签名证书 PFX",
+        description = "可代替上面两项:银联下发的 PFX 文件的 Base64 文本。"
+    )]
+    pub sign_pfx: Option<Secret>,
+
+    /// The PFX file's password.
+    #[serde(default, deserialize_with = "optional")]
+    #[schemars(title = "PFX 口令", description = "填写签名证书 PFX 时必填。")]
+    pub sign_pfx_password: Option<Secret>,
+
     /// Root certificates, PEM, one after another.
     #[serde(default)]
     #[schemars(title = "银联根证书", description = "签名方式 01 时必填。PEM 文本,可依次放多张。")]

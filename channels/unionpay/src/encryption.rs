@@ -1,10 +1,11 @@
 //! UnionPay's encryption certificate: to whom sensitive fields are encrypted, and how it is renewed.
 //!
 //! UnionPay reference, 1.12 and 1.13. The certificate changes from time to time, and the old one is good for another month: so
-//! it is kept in memory, fetched where it is missing or over, and fetched anew whenever someone asks for that.
+//! it is kept in memory, fetched where it is missing or over, and where it is used, asked for again once a day.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use aws_lc_rs::rsa::{Pkcs1PublicEncryptingKey, PublicEncryptingKey};
 use base64::Engine as _;
@@ -21,6 +22,9 @@ use crate::trust::Trust;
 
 /// The kind of certificate that card data is encrypted to.
 const CARD_DATA: &str = "01";
+
+/// How long a certificate is used before UnionPay is asked whether it is still the one.
+const RENEW_AFTER: Duration = Duration::from_secs(24 * 3_600);
 
 /// What a renewal found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +64,13 @@ impl SealingKey {
 pub(crate) struct Encryption {
     /// Nothing with a shared secret and no authorities: then no certificate can be verified.
     trust: Option<Arc<Trust>>,
-    kept: Mutex<Option<Arc<SealingKey>>>,
+    kept: Mutex<Kept>,
+}
+
+struct Kept {
+    key: Option<Arc<SealingKey>>,
+    /// When it was asked for last, or configured.
+    asked_at: Time,
 }
 
 impl fmt::Debug for Encryption {
@@ -77,11 +87,14 @@ impl Encryption {
     pub(crate) fn new(trust: Option<Arc<Trust>>, pem: &str, now: Time) -> Result<Self, ConfigError> {
         let encryption = Self {
             trust,
-            kept: Mutex::new(None),
+            kept: Mutex::new(Kept {
+                key: None,
+                asked_at: now,
+            }),
         };
         if !pem.trim().is_empty() {
             match encryption.read(pem, now) {
-                Ok(key) => *encryption.kept() = Some(Arc::new(key)),
+                Ok(key) => encryption.kept().key = Some(Arc::new(key)),
                 Err(Distrust::Expired) => {}
                 Err(distrust) => return Err(wrong("encrypt_cert_pem", &distrust.to_string())),
             }
@@ -102,17 +115,28 @@ impl Encryption {
     }
 
     pub(crate) fn known(&self, now: Time) -> Option<Arc<SealingKey>> {
-        self.kept().clone().filter(|key| key.life.holds(now))
+        self.kept().key.clone().filter(|key| key.life.holds(now))
     }
 
-    fn kept(&self) -> MutexGuard<'_, Option<Arc<SealingKey>>> {
+    /// Whether a day has passed since it was asked for. Whoever is told so asks; nobody else is until the next day, because
+    /// the present certificate stays good for a month whatever the answer is.
+    fn is_due(&self, now: Time) -> bool {
+        let mut kept = self.kept();
+        let due = now >= kept.asked_at.plus(RENEW_AFTER);
+        if due {
+            kept.asked_at = now;
+        }
+        due
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Unionpay {
-    /// Asks UnionPay which certificate sensitive fields are to be encrypted to, and uses it from then on. Once a day is
-    /// enough; where it is never called, a certificate is fetched when one is needed and none that is valid is known.
+    /// Asks UnionPay which certificate sensitive fields are to be encrypted to, and uses it from then on. Whatever seals
+    /// something does this by itself: where none that is valid is known, and once a day.
     ///
     /// # Errors
     /// [`CallError`] without a believed answer or with a certificate that is not UnionPay's; the known one stays in use, and
@@ -145,19 +169,31 @@ impl Unionpay {
             CallError::MaybeDone(format!("the encryption certificate is not believed: {distrust}"))
         })?;
         let mut kept = encryption.kept();
-        let known = kept.as_ref().is_some_and(|old| old.cert_id == new.cert_id);
-        *kept = Some(Arc::new(new));
+        let known = kept.key.as_ref().is_some_and(|old| old.cert_id == new.cert_id);
+        kept.key = Some(Arc::new(new));
+        kept.asked_at = now;
         Ok(Outcome::Done(if known { Renewal::Same } else { Renewal::Changed }))
     }
 
-    /// The key to encrypt to, fetched where none that is valid is known.
+    /// The key to encrypt to, fetched where none that is valid is known, and asked for again once a day (UnionPay reference,
+    /// 1.13). Where that is answered by nothing of use, the one that is known goes on.
     ///
     /// # Errors
     /// [`CallError`] when it had to be fetched and was not handed out.
     pub(crate) async fn sealing(&self) -> Result<Arc<SealingKey>, CallError> {
         let known = || self.account.encryption.known(self.setting.clock.now());
         if let Some(key) = known() {
-            return Ok(key);
+            if !self.account.encryption.is_due(self.setting.clock.now()) {
+                return Ok(key);
+            }
+            let renewed = self.renew_encryption_certificate().await;
+            if !matches!(renewed, Ok(Outcome::Done(_))) {
+                tracing::warn!(
+                    ?renewed,
+                    "the encryption certificate is not renewed, the known one goes on"
+                );
+            }
+            return Ok(known().unwrap_or(key));
         }
         let renewed = self.renew_encryption_certificate().await?;
         known().ok_or_else(|| CallError::MaybeDone(format!("no encryption certificate is handed out: {renewed:?}")))

@@ -8,8 +8,10 @@
 //!
 //! The wire is described in the UnionPay reference, to whose sections the comments refer.
 //!
-//! Beside the contract of every channel an account can do what its product has of its own: [`Unionpay::sign_contract_of`],
-//! [`Unionpay::change_token`] and [`Unionpay::renew_encryption_certificate`].
+//! Beside the contract of every channel an account can do what its product has of its own: [`Unionpay::sign_contract_of`] and
+//! [`Unionpay::change_token`]. Both send what a cardholder tells about himself. The engine calls neither, because the platform
+//! collects no such data (reference, 1.12); they are for programs that link the adapter and may. The certificate to which they
+//! seal is fetched and, once a day, renewed by themselves.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -42,6 +44,7 @@ mod form;
 #[doc(hidden)]
 pub mod fuzz;
 mod notice;
+mod pfx;
 mod product;
 mod query;
 mod refund;

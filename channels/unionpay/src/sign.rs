@@ -232,4 +232,6 @@ fn hash(bytes: &[u8]) -> String {
 }
 
 #[cfg(test)]
+mod other_forms;
+#[cfg(test)]
 mod tests;

@@ -3,20 +3,27 @@
 use std::sync::Arc;
 
 use metropay_channel_kit::conformance;
-use metropay_channel_kit::simulated::{Simulated, UNIONPAY};
+use metropay_channel_kit::simulated::{Process, Simulated, UNIONPAY};
 use metropay_channel_unionpay::UnionpayFactory;
 use metropay_outbound::OutboundSettings;
 use metropay_simulator::{Settings, Simulator};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn unionpay_is_as_a_channel_must_be() {
+    let process = Process::start("the_gateway").unwrap();
+    let gateway = Simulated::new(process.url(), &UNIONPAY).unwrap();
+    let report = conformance(Arc::new(gateway), UnionpayFactory::new(OutboundSettings::default())).await;
+    report.assert_holds();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "the other side of the test above, in a process of its own"]
+async fn the_gateway() {
     let settings = Settings {
         settle_ms: 40,
         notice_pace_percent: 1,
         ..Settings::default()
     };
     let simulator = Simulator::start(settings).await.unwrap();
-    let gateway = Simulated::new(simulator.url(), &UNIONPAY).unwrap();
-    let report = conformance(Arc::new(gateway), UnionpayFactory::new(OutboundSettings::default())).await;
-    report.assert_holds();
+    Process::serve(simulator.url()).await.unwrap();
 }

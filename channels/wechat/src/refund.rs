@@ -97,6 +97,7 @@ impl Wechat {
             && message.get("out_trade_no") == Some(back.payment.no.as_str())
             && message.amount("refund_fee") == Some(back.amount)
             && message.amount("total_fee") == Some(back.payment.amount)
+            && !foreign(message)
             && !other_shop(&self.account, message)
     }
 
@@ -133,6 +134,9 @@ impl Wechat {
     fn read_back(&self, back: &Back<'_>, message: &Message) -> Result<RefundStanding, CallError> {
         if other(message, "out_trade_no", back.payment.no.as_str()) || other_shop(&self.account, message) {
             return Err(maybe("the answer is about another order"));
+        }
+        if foreign(message) {
+            return Err(maybe("the answer tells another currency"));
         }
         let index = message.pairs().find_map(|(name, value)| {
             let index = name.strip_prefix("out_refund_no_")?;
@@ -175,4 +179,11 @@ impl Wechat {
             None => Err(maybe("an answer without refund_status")),
         }
     }
+}
+
+/// Whether a message names another currency than yuan; one that names none means yuan.
+fn foreign(message: &Message) -> bool {
+    ["fee_type", "refund_fee_type"]
+        .into_iter()
+        .any(|name| other(message, name, "CNY"))
 }

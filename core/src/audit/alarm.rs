@@ -1,12 +1,13 @@
 //! Alarms: what a person must look at. Written in the transaction of what raised them.
 
-use sea_orm::DatabaseTransaction;
+use metrics::counter;
 
 use crate::clock::Time;
 use crate::engine::Engine;
+use crate::metric;
 use crate::problem::Problem;
-use crate::store;
 pub use crate::store::alarm::Model as Alarm;
+use crate::store::{self, Tx};
 
 /// What an alarm is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +27,16 @@ pub enum AlarmKind {
 }
 
 impl AlarmKind {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Compensation,
+        Self::CompensationStuck,
+        Self::AmountMismatch,
+        Self::Contradiction,
+        Self::NoticeForged,
+        Self::NoticeMismatch,
+    ];
+
     /// The word under which it is stored and shown.
     pub const fn word(self) -> &'static str {
         match self {
@@ -40,14 +51,9 @@ impl AlarmKind {
 }
 
 /// Raises an alarm.
-pub(crate) async fn raise(
-    tx: &DatabaseTransaction,
-    kind: AlarmKind,
-    subject: &str,
-    text: String,
-    now: Time,
-) -> Result<(), Problem> {
+pub(crate) async fn raise(tx: &Tx, kind: AlarmKind, subject: &str, text: String, now: Time) -> Result<(), Problem> {
     tracing::error!(alarm = kind.word(), subject, "{subject}: {text}");
+    tx.after_commit(move || counter!(metric::ALARMS, "kind" => kind.word()).increment(1));
     Ok(store::alarm::insert(tx, kind.word(), subject, text, now).await?)
 }
 

@@ -28,7 +28,7 @@ pub enum Went {
 }
 
 /// Whether an account takes new payments.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Breaker {
     /// It does.
@@ -37,6 +37,12 @@ pub enum Breaker {
     Open,
     /// One at a time may try.
     Trying,
+}
+
+impl Breaker {
+    /// All states, each with the word by which it is counted.
+    pub const ALL: [(Self, &'static str); 3] =
+        [(Self::Closed, "closed"), (Self::Open, "open"), (Self::Trying, "trying")];
 }
 
 /// What a way's health is, as a route rule sees it.
@@ -177,6 +183,17 @@ impl Health {
             .collect();
         all.sort_by(|one, other| one.account.cmp(&other.account));
         all
+    }
+
+    /// How many of the accounts that were called since the process began have their breaker in which state, by channel.
+    pub fn breakers(&self, now: Time) -> HashMap<(ChannelId, Breaker), usize> {
+        let gauges = self.gauges();
+        let mut counts: HashMap<(ChannelId, Breaker), usize> = HashMap::new();
+        for gauge in gauges.values() {
+            let count = counts.entry((gauge.channel.clone(), gauge.breaker(now))).or_default();
+            *count = count.saturating_add(1);
+        }
+        counts
     }
 
     fn gauges(&self) -> MutexGuard<'_, HashMap<AccountId, Gauge>> {

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use metrics::{SharedString, counter, histogram};
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use super::health::{Health, Went};
 use super::{
@@ -16,6 +18,7 @@ use super::{
 };
 use crate::clock::{Clock, Day};
 use crate::id::{AccountId, ChannelId};
+use crate::metric;
 use crate::secret::Secret;
 
 /// A channel account under watch.
@@ -23,46 +26,71 @@ pub(crate) struct Watched {
     pub(crate) inner: Arc<dyn Channel>,
     pub(crate) account: AccountId,
     pub(crate) channel: ChannelId,
+    /// The channel as a label: shared, so that no call copies it.
+    pub(crate) label: SharedString,
     pub(crate) health: Arc<Health>,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
 impl Watched {
     /// Notes how a call went, and passes its answer on.
-    async fn note<T>(&self, call: &'static str, calling: impl Future<Output = T>, went: impl Fn(&T) -> Went) -> T {
+    async fn note<T>(
+        &self,
+        call: &'static str,
+        calling: impl Future<Output = T>,
+        judge: impl Fn(&T) -> (Went, &'static str),
+    ) -> T {
+        let outcome = tracing::field::Empty;
+        let span = tracing::debug_span!("channel.call", channel = %self.channel, operation = call, outcome);
         let begun = Instant::now();
-        let answer = calling.await;
+        let answer = calling.instrument(span.clone()).await;
         let took: Duration = begun.elapsed();
+        let (went, outcome) = judge(&answer);
+        span.record("outcome", outcome);
+        let channel = || self.label.clone();
+        counter!(metric::CHANNEL_CALLS, "channel" => channel(), "operation" => call, "outcome" => outcome).increment(1);
+        histogram!(metric::CHANNEL_CALL_DURATION, "channel" => channel(), "operation" => call).record(took);
         let of = (&self.account, &self.channel);
-        self.health.note(of, call, went(&answer), took, self.clock.now());
+        self.health.note(of, call, went, took, self.clock.now());
         answer
     }
 }
 
-fn called<T>(called: &Called<T>) -> Went {
+/// How a call went for the account's health, and the word by which it is counted.
+type Judgement = (Went, &'static str);
+
+fn called<T>(called: &Called<T>) -> Judgement {
     match called {
-        Ok(Outcome::Refused(refusal)) if refusal.hint == Hint::Setup => Went::Misconfigured(refusal.code.clone()),
-        Ok(_) => Went::Answered,
+        Ok(Outcome::Refused(refusal)) if refusal.hint == Hint::Setup => {
+            (Went::Misconfigured(refusal.code.clone()), "refused")
+        }
+        Ok(Outcome::Refused(_)) => (Went::Answered, "refused"),
+        Ok(Outcome::Pending) => (Went::Answered, "pending"),
+        Ok(Outcome::Done(_)) => (Went::Answered, "done"),
         Err(error) => lost(error),
     }
 }
 
-fn asked<T>(asked: &Result<T, CallError>) -> Went {
-    asked.as_ref().map_or_else(lost, |_| Went::Answered)
+/// A question's own answer is done; only what it tells of may be pending.
+fn asked<T>(asked: &Result<T, CallError>) -> Judgement {
+    asked.as_ref().map_or_else(lost, |_| (Went::Answered, "done"))
 }
 
-fn billed<T>(billed: &Result<T, BillError>) -> Went {
+fn billed<T>(billed: &Result<T, BillError>) -> Judgement {
     match billed {
         Err(BillError::Call(error)) => lost(error),
-        Err(BillError::Refused(text)) => Went::Misconfigured(text.clone()),
-        Ok(_) | Err(BillError::NotReady | BillError::Unreadable(_)) => Went::Answered,
+        Err(BillError::Refused(text)) => (Went::Misconfigured(text.clone()), "refused"),
+        Err(BillError::NotReady) => (Went::Answered, "pending"),
+        // It answered, but nobody knows what.
+        Err(BillError::Unreadable(_)) => (Went::Answered, "maybe_done"),
+        Ok(_) => (Went::Answered, "done"),
     }
 }
 
-fn lost(error: &CallError) -> Went {
+fn lost(error: &CallError) -> Judgement {
     match error {
-        CallError::NotSent(why) => Went::NotSent(why.clone()),
-        CallError::MaybeDone(why) => Went::Unanswered(why.clone()),
+        CallError::NotSent(why) => (Went::NotSent(why.clone()), "not_sent"),
+        CallError::MaybeDone(why) => (Went::Unanswered(why.clone()), "maybe_done"),
     }
 }
 

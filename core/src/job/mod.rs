@@ -1,11 +1,19 @@
 //! The jobs: work that nobody waits for. Each is leased in the database, so that one node runs it at a time (INV-31).
+//!
+//! A node may be stopped, and go on when its lease has long passed to another. What such a node still does changes nothing: payments,
+//! refunds, reversals, contracts and notifications go from state to state by compare-and-set, whoever is at it, and channels are
+//! called under numbers that count once. Only the ledger's seal is about many rows at once; it proves its lease inside its
+//! transaction.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use metrics::{counter, gauge, histogram};
+use tokio::time::Instant;
+
 use crate::engine::Engine;
 use crate::problem::Problem;
-use crate::{ledger, mandate, notice, payment, refund, reversal, store};
+use crate::{ledger, mandate, metric, notice, payment, refund, reversal, store};
 
 /// A job and how often it runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,19 +82,59 @@ impl Job {
     ///
     /// # Errors
     /// When the database does not answer.
+    #[tracing::instrument(level = "debug", name = "job.turn", skip_all, fields(job = self.name(), done))]
     pub async fn turn(self, engine: &Engine) -> Result<usize, Problem> {
-        let now = engine.clock.now();
-        let lease = store::job::lease(engine.db.write(), self.name(), &engine.node, now, now.plus(LEASE)).await?;
-        if lease.is_none() {
-            return Ok(0);
+        let turned = self.turn_if_leased(engine).await;
+        let outcome = match &turned {
+            Ok(None) => "elsewhere",
+            Ok(Some(0)) => "idle",
+            Ok(Some(_)) => "worked",
+            Err(_) => "failed",
+        };
+        counter!(metric::JOB_TURNS, "job" => self.name(), "outcome" => outcome).increment(1);
+        if let Ok(Some(done)) = &turned {
+            gauge!(metric::JOB_LAST_SUCCESS, "job" => self.name())
+                .set(metric::level(engine.clock.now().unix_seconds()));
+            // A turn with nothing to do is not worth a trace.
+            if *done > 0 {
+                tracing::Span::current().record("done", *done);
+            }
         }
+        turned.map(Option::unwrap_or_default)
+    }
+
+    /// One turn; nothing where another node has the lease.
+    async fn turn_if_leased(self, engine: &Engine) -> Result<Option<usize>, Problem> {
+        let lease = self.lease(engine).await?;
+        gauge!(metric::JOB_LEASE, "job" => self.name()).set(if lease.is_some() { 1.0 } else { 0.0 });
+        let Some(fence) = lease else { return Ok(None) };
+        let begun = Instant::now();
+        let done = self.work(engine, fence).await;
+        histogram!(metric::JOB_DURATION, "job" => self.name()).record(begun.elapsed());
+        done.map(Some)
+    }
+
+    /// Takes or renews the lease; answers its fencing number, or nothing while another node has it.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn lease(self, engine: &Engine) -> Result<Option<i64>, Problem> {
+        let now = engine.clock.now();
+        Ok(store::job::lease(engine.db.write(), self.name(), &engine.node, now, now.plus(LEASE)).await?)
+    }
+
+    /// One turn under a lease; answers how much there was to do.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn work(self, engine: &Engine, fence: i64) -> Result<usize, Problem> {
         match self {
             Self::CompletePayments => payment::complete::complete_due(engine).await,
             Self::CompleteRefunds => refund::complete::complete_due(engine).await,
             Self::CompleteReversals => reversal::complete::complete_due(engine).await,
             Self::ApplyNotices => notice::apply_due(engine).await,
             Self::RecheckContracts => mandate::recheck_due(engine).await,
-            Self::SealLedger => ledger::seal::seal(engine).await,
+            Self::SealLedger => ledger::seal::seal_under(engine, self.name(), fence).await,
             Self::Forget => forget(engine).await,
         }
     }

@@ -7,7 +7,7 @@ use aws_lc_rs::digest::{Context, SHA256};
 use super::{Block, Entry};
 use crate::engine::Engine;
 use crate::problem::{Code, Problem};
-use crate::store;
+use crate::store::{self, Tx};
 
 /// Entries in one block at most.
 const BLOCK_MAX: u64 = 5_000;
@@ -20,7 +20,30 @@ pub async fn seal(engine: &Engine) -> Result<usize, Problem> {
     let Some(complete) = store::entry::complete_through(engine.db.write()).await? else {
         return Ok(0);
     };
+    sealed(engine, engine.db.begin().await?, complete).await
+}
+
+/// The same for the job of this name under a lease: whose lease has passed to another seals nothing.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn seal_under(engine: &Engine, job: &str, fence: i64) -> Result<usize, Problem> {
+    let Some(complete) = store::entry::complete_through(engine.db.write()).await? else {
+        return Ok(0);
+    };
     let tx = engine.db.begin().await?;
+    if !store::job::hold(&tx, job, &engine.node, fence).await? {
+        tracing::warn!(
+            job,
+            fence,
+            "the lease of {job} has passed to another node: nothing is sealed"
+        );
+        return Ok(0);
+    }
+    sealed(engine, tx, complete).await
+}
+
+async fn sealed(engine: &Engine, tx: Tx, complete: i64) -> Result<usize, Problem> {
     let last = store::block::last(&tx).await?;
     let (block_no, through, previous) = last.map_or((0, 0, "0".repeat(64)), |block| {
         (block.block_no, block.last_entry, block.hash)

@@ -1,6 +1,6 @@
 //! The gate of contracts: whoever learned how a contract stands, only this changes its state and the mandates on it.
 
-use sea_orm::DatabaseTransaction;
+use metrics::counter;
 use serde_json::json;
 
 use super::{Contract, Mandate, MandateState};
@@ -10,8 +10,9 @@ use crate::engine::Engine;
 use crate::event::{self, EventKind};
 use crate::id::ContractNo;
 use crate::limit;
+use crate::metric;
 use crate::problem::{Code, Problem};
-use crate::store;
+use crate::store::{self, Tx};
 use crate::vault::{IndexPurpose, Place, Purpose};
 
 /// The contract that a notification names.
@@ -131,8 +132,15 @@ pub(super) fn word(by: EndedBy) -> &'static str {
     }
 }
 
+/// Counts a mandate's new state when it is in the books.
+pub(super) fn count(tx: &Tx, mandate: &Mandate) {
+    let (channel, state) = (mandate.channel.0.clone(), mandate.state.word());
+    tx.after_commit(move || counter!(metric::MANDATES, "channel" => channel, "state" => state).increment(1));
+}
+
 /// Writes down the event of a mandate's new state.
-pub(super) async fn tell(tx: &DatabaseTransaction, mandate: &Mandate, now: Time) -> Result<(), Problem> {
+pub(super) async fn tell(tx: &Tx, mandate: &Mandate, now: Time) -> Result<(), Problem> {
+    count(tx, mandate);
     let kind = match mandate.state {
         MandateState::Pending => return Ok(()),
         MandateState::Active => EventKind::MandateActive,

@@ -158,6 +158,7 @@ async fn begin(
         tx.rollback().await?;
         return Ok(None);
     }
+    super::settle::count(&tx, &mandate);
     tx.commit().await?;
     Ok(Some(mandate))
 }

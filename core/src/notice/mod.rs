@@ -8,6 +8,7 @@
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
+use metrics::counter;
 use serde::{Deserialize, Serialize};
 
 use crate::audit::alarm::{self, AlarmKind};
@@ -19,6 +20,7 @@ use crate::engine::Engine;
 use crate::id::{AccountId, ChannelId, PayNo, RefundNo};
 use crate::limit;
 use crate::merchant::ChannelAccount;
+use crate::metric;
 use crate::payment::{self, complete};
 use crate::problem::{Code, Problem};
 use crate::refund::settle::RefundNews;
@@ -99,7 +101,9 @@ async fn refuse(engine: &Engine, account: &ChannelAccount, refused: &NoticeRefus
     tracing::warn!(account = %account.account_id, %refused, "a notification was refused: {refused}");
     let tx = engine.db.begin().await?;
     alarm::raise(&tx, kind, account.account_id.as_str(), refused.to_string(), now).await?;
-    Ok(tx.commit().await?)
+    tx.commit().await?;
+    count(account, "refused");
+    Ok(())
 }
 
 /// Stores a genuine notification, sealed. The same message again is the same row.
@@ -156,6 +160,7 @@ async fn again(engine: &Engine, notice: &Notice) -> Result<(), Problem> {
         // It was genuine when it came; a key was changed since. What it tells is found by asking.
         Err(refused) => {
             quarantine(engine, &notice.notice_id, &refused.to_string()).await?;
+            count(&account, "quarantined");
         }
     }
     Ok(())
@@ -204,10 +209,18 @@ async fn apply(engine: &Engine, account: &ChannelAccount, notice_id: &str, tries
             .await
             .map_err(Problem::from),
     };
-    if let Err(problem) = noted {
-        tracing::error!(notice = %notice_id, error = %problem, "noting what became of a notification: {problem}");
+    match noted {
+        Ok(()) => count(account, state.outcome()),
+        Err(problem) => {
+            tracing::error!(notice = %notice_id, error = %problem, "noting what became of a notification: {problem}");
+        }
     }
     state
+}
+
+/// Counts what became of a notification.
+fn count(account: &ChannelAccount, outcome: &'static str) {
+    counter!(metric::NOTICES, "channel" => account.channel.0.clone(), "outcome" => outcome).increment(1);
 }
 
 /// Puts a notification aside, with one alarm however often it comes.

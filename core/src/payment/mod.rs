@@ -5,6 +5,7 @@
 //! proof; only [`settle`] changes a payment's state, whoever learned the news.
 
 pub mod complete;
+mod count;
 mod decide;
 pub mod find;
 mod foreign;

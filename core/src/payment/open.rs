@@ -28,6 +28,7 @@ pub(super) enum Opened {
 }
 
 /// Consumes the code, takes the number, counts the user's day and writes the payment down as PAYING.
+#[tracing::instrument(level = "debug", name = "payment.open", skip_all)]
 pub(super) async fn open(
     engine: &Engine,
     mch_id: &MchId,
@@ -51,6 +52,7 @@ pub(super) async fn open(
         Placed::OverCap => return Err(Problem::new(Code::LimitExceeded).fact("limit", "per_user_day")),
         Placed::Written => {}
     }
+    super::count::placed(&payment);
     engine.live.wake(&topic(&payment));
     tracing::info!(payment = %payment.pay_no, merchant = %mch_id, channel = %payment.channel, amount_fen = payment.amount.get(),
         "payment {} of {} fen placed at {}", payment.pay_no, payment.amount, payment.channel);

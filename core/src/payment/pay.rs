@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use metrics::counter;
 use serde_json::json;
+use tracing::Instrument;
 
 use super::decide::{No, decide};
 use super::open::{Opened, open};
@@ -15,6 +17,7 @@ use crate::event::{self, EventKind};
 use crate::id::{AccountId, ChannelId, CodeId, MchId, Uid};
 use crate::limit;
 use crate::merchant::{MerchantFile, Standing};
+use crate::metric;
 use crate::problem::{Code, Problem};
 use crate::store;
 
@@ -26,7 +29,16 @@ const DECISIONS_MAX: usize = 3;
 ///
 /// # Errors
 /// A [`Problem`] when nothing was deducted and nothing will be, by this number or at all.
+#[tracing::instrument(level = "debug", name = "payment.pay", skip_all)]
 pub async fn pay(engine: &Arc<Engine>, mch_id: &MchId, ask: PayAsk) -> Result<Payment, Problem> {
+    let paid = scan_and_pay(engine, mch_id, ask).await;
+    if let Err(problem) = &paid {
+        counter!(metric::PAYMENTS_REFUSED, "code" => problem.code.word()).increment(1);
+    }
+    paid
+}
+
+async fn scan_and_pay(engine: &Arc<Engine>, mch_id: &MchId, ask: PayAsk) -> Result<Payment, Problem> {
     let shop = shop(engine, mch_id).await?;
     let scanned = code::issue::scanned(engine, mch_id, &ask.qrcode);
     if let Err(problem) = store_in_use(&shop, &ask) {
@@ -172,7 +184,7 @@ async fn repeat(
 /// the till's time is over.
 async fn answer_in_time(engine: &Arc<Engine>, payment: Payment, with: With) -> Result<Payment, Problem> {
     let pay_no = payment.pay_no.clone();
-    let sending = tokio::spawn(send(Arc::clone(engine), payment, with));
+    let sending = tokio::spawn(send(Arc::clone(engine), payment, with).in_current_span());
     let sent = tokio::time::timeout(engine.caps.till_wait, sending).await;
     fail::fail_point!("K5");
     match sent {

@@ -43,8 +43,13 @@ pub(super) enum With {
 
 /// Calls the channel, outside any transaction, and passes what it says through the gate. Answers the payment as it was
 /// settled here; nothing where somebody else settled it, or nobody did.
+#[tracing::instrument(level = "debug", name = "payment.send", skip_all, fields(channel = %payment.channel, product = payment.product.word()))]
 pub(super) async fn send(engine: Arc<Engine>, payment: Payment, with: With) -> Result<Option<Payment>, Problem> {
     let channel = engine.adapter_of(&payment.account_id).await?;
+    if engine.clock.now() >= payment.send_until {
+        // We slept past our time; somebody else may be sending it, or have closed it by proof that it was never sent.
+        return Ok(None);
+    }
     // A notification may overtake the answer: who begins to listen only afterwards misses it.
     let wakes = engine.live.listen(&topic(&payment));
     let called = match with {
@@ -67,7 +72,8 @@ pub(super) async fn send(engine: Arc<Engine>, payment: Payment, with: With) -> R
             {
                 mandate::recheck(&engine, contract_no).await;
             }
-            Some(News::Failed(refusal))
+            // What a repeat is refused for says nothing about the sending before it, which may have paid: the order is asked for.
+            (payment.sends == 1).then_some(News::Failed(refusal))
         }
         Ok(Outcome::Pending) => None,
         // Nothing left this machine, and nobody else has sent it: there is no debit and there will be none.

@@ -1,6 +1,5 @@
 //! The one gate: whoever learned how a payment ended, only this changes its state, its entries and its events.
 
-use sea_orm::DatabaseTransaction;
 use serde_json::{Value, json};
 
 use super::state::{Step, step};
@@ -12,6 +11,7 @@ use crate::engine::Engine;
 use crate::event::{self, EventKind};
 use crate::id::PayNo;
 use crate::problem::{Code, Problem};
+use crate::store::Tx;
 use crate::store::at_once::Succeeding;
 use crate::store::payment::End;
 use crate::{ledger, refund, store};
@@ -20,6 +20,7 @@ use crate::{ledger, refund, store};
 ///
 /// # Errors
 /// When the database does not answer, or there is no such payment.
+#[tracing::instrument(level = "debug", name = "payment.settle", skip_all)]
 pub async fn settle(engine: &Engine, pay_no: &PayNo, news: &News) -> Result<Payment, Problem> {
     let tx = engine.db.begin().await?;
     let payment = settle_in(&tx, pay_no, news, engine.clock.now(), engine).await?;
@@ -70,6 +71,7 @@ async fn succeed_at_once(engine: &Engine, payment: &Payment, paid: &Paid, now: T
     };
     let done = store::at_once::succeed(engine.db.write(), what).await?;
     if done {
+        super::count::ended(payment, PaymentState::Success, now);
         tracing::info!(payment = %payment.pay_no, channel = %payment.channel, "payment {} succeeded", payment.pay_no);
     }
     Ok(done)
@@ -81,7 +83,7 @@ fn paid_facts(paid: &Paid) -> Value {
 
 /// The same within a transaction that has more to write.
 pub(crate) async fn settle_in(
-    tx: &DatabaseTransaction,
+    tx: &Tx,
     pay_no: &PayNo,
     news: &News,
     now: Time,
@@ -112,7 +114,7 @@ pub(crate) async fn settle_in(
         .ok_or_else(|| Problem::new(Code::OrderNotFound))
 }
 
-async fn succeed(tx: &DatabaseTransaction, payment: &Payment, paid: &Paid, now: Time) -> Result<(), Problem> {
+async fn succeed(tx: &Tx, payment: &Payment, paid: &Paid, now: Time) -> Result<(), Problem> {
     let end = End {
         state: PaymentState::Success,
         paid: Some(paid),
@@ -122,19 +124,14 @@ async fn succeed(tx: &DatabaseTransaction, payment: &Payment, paid: &Paid, now: 
     if !store::payment::end(tx, &payment.pay_no, end).await? {
         return Ok(());
     }
+    super::count::ended_by(tx, payment, PaymentState::Success, now);
     ledger::post::payment(tx, payment, now).await?;
     event::about_payment(tx, EventKind::PaymentSucceeded, payment, paid_facts(paid), now).await?;
     tracing::info!(payment = %payment.pay_no, channel = %payment.channel, "payment {} succeeded", payment.pay_no);
     Ok(())
 }
 
-async fn end(
-    tx: &DatabaseTransaction,
-    payment: &Payment,
-    state: PaymentState,
-    proof: &Refusal,
-    now: Time,
-) -> Result<(), Problem> {
+async fn end(tx: &Tx, payment: &Payment, state: PaymentState, proof: &Refusal, now: Time) -> Result<(), Problem> {
     let end = End {
         state,
         paid: None,
@@ -144,6 +141,7 @@ async fn end(
     if !store::payment::end(tx, &payment.pay_no, end).await? {
         return Ok(());
     }
+    super::count::ended_by(tx, payment, state, now);
     if let Some(uid) = &payment.uid {
         store::user::hold(tx, uid).await?;
         store::spend::release(tx, uid, payment.day, payment.amount).await?;

@@ -8,9 +8,9 @@ use crate::engine::Engine;
 use crate::id::{MchId, Serial};
 use crate::limit;
 use crate::merchant::{Credential, Standing};
+use crate::once::Memory;
 use crate::problem::{Code, Problem};
 use crate::signing::{Algorithm, Answer, Authorization, Request, SigningKey, VerifyingKey};
-use crate::store;
 
 use super::keys::PlatformKeys;
 use super::register::open_credential;
@@ -22,6 +22,18 @@ pub struct Till {
     pub mch_id: MchId,
     /// The key that it used.
     pub serial: Serial,
+    nonce: String,
+}
+
+impl Till {
+    /// Keeps the request's nonce in the database, whatever else remembers it: it was refused, and must be if it is sent again.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn keep_nonce(&self, engine: &Engine) -> Result<(), Problem> {
+        let until = engine.clock.now().plus(limit::NONCE_KEPT);
+        Ok(engine.once.keep(self.serial.as_str(), &self.nonce, until).await?)
+    }
 }
 
 /// With what the answer is signed: from the moment the request's own signature was right.
@@ -82,12 +94,13 @@ impl Signature {
 }
 
 /// Verifies a request: key, signature, time, nonce, merchant and address, in this order. The first part tells what the answer is signed with, as
-/// soon as the signature was right; the second who it is.
+/// soon as the signature was right; the second who it is. How well the nonce must be remembered depends on what is asked.
 pub async fn authenticate(
     engine: &Engine,
     header: &Authorization,
     request: &Request<'_>,
     client: Option<IpAddr>,
+    memory: Memory,
 ) -> (Option<Signature>, Result<Till, Problem>) {
     let known = match known_key(engine, header).await {
         Ok(known) => known,
@@ -101,7 +114,7 @@ pub async fn authenticate(
     if let Err(problem) = header.verify(&key, request) {
         return (None, Err(problem));
     }
-    let till = admit(engine, header, &credential, client).await;
+    let till = admit(engine, header, &credential, client, memory).await;
     (Some(signature), till)
 }
 
@@ -138,6 +151,7 @@ async fn admit(
     header: &Authorization,
     credential: &Credential,
     client: Option<IpAddr>,
+    memory: Memory,
 ) -> Result<Till, Problem> {
     let now = engine.clock.now();
     if credential.status != Standing::Active {
@@ -148,17 +162,22 @@ async fn admit(
     }
     header.in_window(now)?;
     let until = now.plus(limit::NONCE_KEPT);
-    if !store::nonce::use_once(engine.db.write(), header.serial.as_str(), &header.nonce, until).await? {
+    let scope = header.serial.as_str();
+    if !engine.once.use_once(memory, scope, &header.nonce, now, until).await? {
         return Err(Problem::new(Code::NonceReplayed));
     }
-    let shop = engine.directory.merchant(&header.mch_id).await?;
-    let shop = shop.filter(|shop| shop.merchant.status == Standing::Active);
-    let shop = shop.ok_or_else(|| Problem::new(Code::MerchantDisabled))?;
-    if !shop.may_call_from(client) {
-        return Err(Problem::new(Code::IpNotAllowed));
-    }
-    Ok(Till {
+    let till = Till {
         mch_id: header.mch_id.clone(),
         serial: header.serial.clone(),
-    })
+        nonce: header.nonce.clone(),
+    };
+    let shop = engine.directory.merchant(&header.mch_id).await?;
+    let shop = shop.filter(|shop| shop.merchant.status == Standing::Active);
+    let refused = match shop {
+        None => Code::MerchantDisabled,
+        Some(shop) if !shop.may_call_from(client) => Code::IpNotAllowed,
+        Some(_) => return Ok(till),
+    };
+    till.keep_nonce(engine).await?;
+    Err(Problem::new(refused))
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use sea_orm::ConnectionTrait;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Clock;
@@ -11,6 +12,10 @@ use crate::random::Random;
 use crate::signing::{Algorithm, RsaSize, SigningKey, ed25519_pair, rsa_pair};
 use crate::store::{self, Db};
 use crate::vault::{DataKeyRow, MasterKey, Place, Purpose, Vault};
+
+/// What a node holds while it makes keys. Nodes that start together on an empty database would else make one each, and each
+/// seal with its own.
+const MAKING_KEYS: &str = "make_keys";
 
 /// Opens the vault with the stored data keys; purposes without a key get their first.
 ///
@@ -22,18 +27,13 @@ pub async fn unlock_vault(
     clock: &dyn Clock,
     random: &dyn Random,
 ) -> Result<Vault, Problem> {
-    let mut rows = Vec::new();
-    for row in store::data_key::all(db.write()).await? {
-        let purpose = Purpose::parse(&row.purpose)
-            .ok_or_else(|| Problem::fault(format!("unknown purpose of a data key: {}", row.purpose)))?;
-        rows.push(DataKeyRow {
-            key_id: row.key_id,
-            purpose,
-            version: row.version,
-            wrapped: row.wrapped,
-        });
+    let vault = Vault::unlock(master, data_keys(db.write()).await?).map_err(Problem::fault)?;
+    if Purpose::ALL.iter().all(|purpose| vault.version(*purpose).is_some()) {
+        return Ok(vault);
     }
-    let mut vault = Vault::unlock(master, rows).map_err(Problem::fault)?;
+    let tx = db.begin().await?;
+    store::job::in_turn(&tx, MAKING_KEYS, clock.now()).await?;
+    let mut vault = Vault::unlock(master, data_keys(&tx).await?).map_err(Problem::fault)?;
     for purpose in Purpose::ALL {
         if vault.version(purpose).is_none() {
             let row = vault.new_key(purpose, 1, random).map_err(Problem::fault)?;
@@ -44,11 +44,27 @@ pub async fn unlock_vault(
                 wrapped: row.wrapped.clone(),
                 created_at: clock.now(),
             };
-            store::data_key::insert(db.write(), stored).await?;
+            store::data_key::insert(&tx, stored).await?;
             vault.add(&row).map_err(Problem::fault)?;
         }
     }
+    tx.commit().await?;
     Ok(vault)
+}
+
+async fn data_keys(db: &impl ConnectionTrait) -> Result<Vec<DataKeyRow>, Problem> {
+    let mut rows = Vec::new();
+    for row in store::data_key::all(db).await? {
+        let purpose = Purpose::parse(&row.purpose)
+            .ok_or_else(|| Problem::fault(format!("unknown purpose of a data key: {}", row.purpose)))?;
+        rows.push(DataKeyRow {
+            key_id: row.key_id,
+            purpose,
+            version: row.version,
+            wrapped: row.wrapped,
+        });
+    }
+    Ok(rows)
 }
 
 /// A key of the platform as it is published.
@@ -74,14 +90,7 @@ impl PlatformKeys {
     /// # Errors
     /// When a stored key does not open, or the database does not answer.
     pub async fn load(db: &Db, vault: &Vault, clock: &dyn Clock, random: &dyn Random) -> Result<Self, Problem> {
-        let mut stored = store::platform_key::all(db.write()).await?;
-        for algorithm in [Algorithm::RsaSha256, Algorithm::RsaPssSha256, Algorithm::Ed25519] {
-            if !stored.iter().any(|key| key.algorithm == algorithm.word()) {
-                let key = make(vault, algorithm, clock, random)?;
-                store::platform_key::insert(db.write(), key.clone()).await?;
-                stored.push(key);
-            }
-        }
+        let stored = with_every_kind(db, vault, clock, random).await?;
         let mut keys = BTreeMap::new();
         let mut public = Vec::new();
         for key in stored {
@@ -118,6 +127,42 @@ impl PlatformKeys {
     pub fn public(&self) -> &[PublicKey] {
         &self.public
     }
+}
+
+/// The stored keys, after kinds without one got their first.
+async fn with_every_kind(
+    db: &Db,
+    vault: &Vault,
+    clock: &dyn Clock,
+    random: &dyn Random,
+) -> Result<Vec<store::platform_key::Model>, Problem> {
+    let stored = store::platform_key::all(db.write()).await?;
+    // Made before anything is held: it takes a second, and no other node should wait that long.
+    let mut made = Vec::new();
+    for algorithm in [Algorithm::RsaSha256, Algorithm::RsaPssSha256, Algorithm::Ed25519] {
+        if !has(&stored, algorithm.word()) {
+            made.push(make(vault, algorithm, clock, random)?);
+        }
+    }
+    if made.is_empty() {
+        return Ok(stored);
+    }
+    let tx = db.begin().await?;
+    store::job::in_turn(&tx, MAKING_KEYS, clock.now()).await?;
+    let mut stored = store::platform_key::all(&tx).await?;
+    for key in made {
+        // Another node may have been faster.
+        if !has(&stored, &key.algorithm) {
+            store::platform_key::insert(&tx, key.clone()).await?;
+            stored.push(key);
+        }
+    }
+    tx.commit().await?;
+    Ok(stored)
+}
+
+fn has(keys: &[store::platform_key::Model], algorithm: &str) -> bool {
+    keys.iter().any(|key| key.algorithm == algorithm)
 }
 
 fn place(serial: &Serial) -> Place<'_> {

@@ -9,7 +9,7 @@ use crate::network::Network;
 use crate::problem::{Code, Problem};
 use crate::secret::Secret;
 use crate::signing::{Algorithm, RsaSize, VerifyingKey, ed25519_pair, hmac_secret, rsa_pair};
-use crate::store;
+use crate::store::{self, Tx};
 use crate::vault::{Place, Purpose};
 
 /// A merchant to register.
@@ -52,6 +52,12 @@ pub async fn register(engine: &Engine, new: NewMerchant) -> Result<(), Problem> 
         };
         store::merchant::put_store(&tx, store).await?;
     }
+    changed(engine, tx).await
+}
+
+/// Ends a change of what the directory tells: every node learns of it by the version that is raised with it.
+async fn changed(engine: &Engine, tx: Tx) -> Result<(), Problem> {
+    store::directory_version::raise(&tx).await?;
     tx.commit().await?;
     engine.directory.forget().await;
     Ok(())
@@ -98,8 +104,9 @@ pub async fn add_credential(engine: &Engine, mch_id: &MchId, algorithm: Algorith
         valid_until: None,
         created_at: now,
     };
-    store::credential::insert(engine.db.write(), credential).await?;
-    engine.directory.forget().await;
+    let tx = engine.db.begin().await?;
+    store::credential::insert(&tx, credential).await?;
+    changed(engine, tx).await?;
     Ok(MadeCredential {
         serial,
         algorithm,
@@ -116,8 +123,9 @@ fn split(pair: crate::signing::KeyPair) -> (Secret, Option<String>) {
 /// # Errors
 /// When the database does not answer.
 pub async fn revoke_credential(engine: &Engine, serial: &Serial) -> Result<bool, Problem> {
-    let done = store::credential::revoke(engine.db.write(), serial).await?;
-    engine.directory.forget().await;
+    let tx = engine.db.begin().await?;
+    let done = store::credential::revoke(&tx, serial).await?;
+    changed(engine, tx).await?;
     Ok(done)
 }
 
@@ -188,7 +196,7 @@ pub async fn put_account(
                 ..Problem::new(Code::ParamInvalid).at(field)
             }
         })?;
-    store::account::put(engine.db.write(), account).await?;
-    engine.directory.forget().await;
-    Ok(())
+    let tx = engine.db.begin().await?;
+    store::account::put(&tx, account).await?;
+    changed(engine, tx).await
 }

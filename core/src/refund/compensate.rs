@@ -1,7 +1,5 @@
 //! Compensation: money that came for a payment which had ended without it goes back by itself, once (INV-14).
 
-use sea_orm::DatabaseTransaction;
-
 use super::{Refund, RefundKind, RefundState};
 use crate::audit::alarm::{self, AlarmKind};
 use crate::channel::Paid;
@@ -12,16 +10,10 @@ use crate::ledger;
 use crate::money::Fen;
 use crate::payment::Payment;
 use crate::problem::Problem;
-use crate::store;
+use crate::store::{self, Tx};
 
 /// Writes the late money and its giving back down; the completer does the rest. Nothing happens when it stands already.
-pub(crate) async fn open(
-    tx: &DatabaseTransaction,
-    payment: &Payment,
-    paid: &Paid,
-    now: Time,
-    engine: &Engine,
-) -> Result<(), Problem> {
+pub(crate) async fn open(tx: &Tx, payment: &Payment, paid: &Paid, now: Time, engine: &Engine) -> Result<(), Problem> {
     // No merchant's number begins like this.
     let out_refund_no = OutRefundNo(format!("!{}", payment.pay_no));
     if store::refund::by_request(tx, &payment.mch_id, &out_refund_no)

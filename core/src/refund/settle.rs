@@ -1,6 +1,6 @@
 //! The gate of refunds: whoever learned how a refund ended, only this changes its state, its entries and its events.
 
-use sea_orm::DatabaseTransaction;
+use metrics::counter;
 use serde_json::json;
 
 use super::{Refund, RefundKind, RefundState};
@@ -11,9 +11,10 @@ use crate::engine::Engine;
 use crate::event::{self, EventKind};
 use crate::id::RefundNo;
 use crate::ledger;
+use crate::metric;
 use crate::payment::{self, Payment};
 use crate::problem::{Code, Problem};
-use crate::store;
+use crate::store::{self, Tx};
 
 /// How a refund ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +47,7 @@ pub async fn settle(engine: &Engine, refund_no: &RefundNo, news: &RefundNews) ->
             alarm::raise(&tx, AlarmKind::AmountMismatch, refund_no.as_str(), text, now).await?;
         }
         (RefundState::Requested, RefundNews::Done(refunded)) => done(&tx, &payment, &refund, refunded, now).await?,
-        (RefundState::Requested, RefundNews::Failed(proof)) => failed(&tx, &refund, proof, now).await?,
+        (RefundState::Requested, RefundNews::Failed(proof)) => failed(&tx, &payment, &refund, proof, now).await?,
         (RefundState::Failed, RefundNews::Done(_)) => {
             let text = "the channel had refused this refund and says now that it was made".to_owned();
             alarm::raise(&tx, AlarmKind::Contradiction, refund_no.as_str(), text, now).await?;
@@ -60,21 +61,16 @@ pub async fn settle(engine: &Engine, refund_no: &RefundNo, news: &RefundNews) ->
     Ok(refund)
 }
 
-async fn find(tx: &DatabaseTransaction, refund_no: &RefundNo) -> Result<Refund, Problem> {
+async fn find(tx: &Tx, refund_no: &RefundNo) -> Result<Refund, Problem> {
     store::refund::find(tx, refund_no)
         .await?
         .ok_or_else(|| Problem::new(Code::OrderNotFound))
 }
 
-async fn done(
-    tx: &DatabaseTransaction,
-    payment: &Payment,
-    refund: &Refund,
-    refunded: &Refunded,
-    now: Time,
-) -> Result<(), Problem> {
+async fn done(tx: &Tx, payment: &Payment, refund: &Refund, refunded: &Refunded, now: Time) -> Result<(), Problem> {
     if refund.kind == RefundKind::Compensation {
         if store::refund::done(tx, &refund.refund_no, refunded, crate::money::Fen::ZERO, now).await? {
+            count(tx, payment, refund, RefundState::Done);
             ledger::post::compensation(tx, payment, refund, now).await?;
         }
         return Ok(());
@@ -92,6 +88,7 @@ async fn done(
     if !store::refund::done(tx, &refund.refund_no, refunded, fee_back, now).await? {
         return Err(Problem::fault("a refund in progress could not be ended"));
     }
+    count(tx, payment, refund, RefundState::Done);
     ledger::post::refund(tx, payment, refund, fee_back, now).await?;
     let more = json!({ "pay_refund_id": refund.refund_no, "refund_fee": refund.amount });
     event::about_payment(tx, EventKind::PaymentRefunded, payment, more, now).await?;
@@ -99,7 +96,7 @@ async fn done(
     Ok(())
 }
 
-async fn failed(tx: &DatabaseTransaction, refund: &Refund, proof: &Refusal, now: Time) -> Result<(), Problem> {
+async fn failed(tx: &Tx, payment: &Payment, refund: &Refund, proof: &Refusal, now: Time) -> Result<(), Problem> {
     if refund.kind == RefundKind::Compensation {
         // Money that is not ours must go back: a person finds another way, the refund stays open.
         let text = format!(
@@ -109,9 +106,18 @@ async fn failed(tx: &DatabaseTransaction, refund: &Refund, proof: &Refusal, now:
         return alarm::raise(tx, AlarmKind::CompensationStuck, refund.refund_no.as_str(), text, now).await;
     }
     if store::refund::failed(tx, &refund.refund_no, (&proof.code, &proof.text), now).await? {
+        count(tx, payment, refund, RefundState::Failed);
         store::payment::release_refund(tx, &refund.pay_no, refund.amount).await?;
         tracing::warn!(refund = %refund.refund_no, reason = %proof.code,
             "refund {} failed: {}", refund.refund_no, proof.code);
     }
     Ok(())
+}
+
+/// Counts the refund's end when it is in the books.
+fn count(tx: &Tx, payment: &Payment, refund: &Refund, end: RefundState) {
+    let (channel, kind) = (payment.channel.0.clone(), refund.kind.word());
+    tx.after_commit(move || {
+        counter!(metric::REFUNDS, "channel" => channel, "kind" => kind, "state" => end.word()).increment(1);
+    });
 }

@@ -1,6 +1,6 @@
 //! The gate of reversals: what a channel's answer does to the reversal, the payment, the entries and the events.
 
-use sea_orm::DatabaseTransaction;
+use metrics::counter;
 use serde_json::json;
 
 use super::{Reversal, ReversalResult};
@@ -10,11 +10,12 @@ use crate::clock::Time;
 use crate::engine::Engine;
 use crate::event::{self, EventKind};
 use crate::ledger;
+use crate::metric;
 use crate::money::Fen;
 use crate::payment::settle::settle_in;
 use crate::payment::{News, Payment, PaymentState, reference, topic};
 use crate::problem::{Code, Problem};
-use crate::store;
+use crate::store::{self, Tx};
 
 /// Brings a channel's answer into the books, in one transaction; answers whether the reversal ended.
 pub(super) async fn settle(engine: &Engine, reversal: &Reversal, outcome: Outcome<Reversed>) -> Result<bool, Problem> {
@@ -25,7 +26,7 @@ pub(super) async fn settle(engine: &Engine, reversal: &Reversal, outcome: Outcom
         .ok_or_else(|| Problem::new(Code::Internal))?;
     let ended = match outcome {
         Outcome::Pending => return Ok(false),
-        Outcome::Refused(refusal) => refused(&tx, reversal, &refusal, now).await?,
+        Outcome::Refused(refusal) => refused(&tx, reversal, &payment, &refusal, now).await?,
         Outcome::Done(Reversed::NeverPaid) => never_paid(&tx, engine, reversal, &payment, now).await?,
         Outcome::Done(Reversed::MoneyBack { paid, channel_no }) => {
             let paid = paid.unwrap_or_else(|| assumed(&payment, channel_no.as_deref(), now));
@@ -40,7 +41,7 @@ pub(super) async fn settle(engine: &Engine, reversal: &Reversal, outcome: Outcom
 
 /// Nothing stands and nothing will: the payment is closed by proof.
 async fn never_paid(
-    tx: &DatabaseTransaction,
+    tx: &Tx,
     engine: &Engine,
     reversal: &Reversal,
     payment: &Payment,
@@ -58,12 +59,12 @@ async fn never_paid(
         hint: Hint::None,
     };
     settle_in(tx, &payment.pay_no, &News::Closed(proof), now, engine).await?;
-    finish(tx, reversal, ReversalResult::NeverPaid, None, now).await
+    finish(tx, reversal, payment, (ReversalResult::NeverPaid, None), now).await
 }
 
 /// Everything went back: the payment had been paid (which may be news), and its mirror image is posted.
 async fn money_back(
-    tx: &DatabaseTransaction,
+    tx: &Tx,
     engine: &Engine,
     reversal: &Reversal,
     payment: &Payment,
@@ -76,7 +77,7 @@ async fn money_back(
         // It had been closed, or the amounts differ: the compensation or the alarm just written takes it from here.
         return Ok(false);
     }
-    if finish(tx, reversal, ReversalResult::MoneyBack, channel_no, now).await? {
+    if finish(tx, reversal, payment, (ReversalResult::MoneyBack, channel_no), now).await? {
         ledger::post::reversal(tx, &paid_payment, now).await?;
         if let Some(uid) = &payment.uid {
             store::user::hold(tx, uid).await?;
@@ -88,14 +89,15 @@ async fn money_back(
 }
 
 async fn finish(
-    tx: &DatabaseTransaction,
+    tx: &Tx,
     reversal: &Reversal,
-    result: ReversalResult,
-    channel_no: Option<&str>,
+    payment: &Payment,
+    (result, channel_no): (ReversalResult, Option<&str>),
     now: Time,
 ) -> Result<bool, Problem> {
     let first = store::reversal::done(tx, &reversal.reversal_no, result, channel_no, now).await?;
     if first {
+        count(tx, reversal, payment, result.word());
         store::payment::end_reversal(tx, &reversal.pay_no, true).await?;
         tracing::info!(reversal = %reversal.reversal_no, payment = %reversal.pay_no, result = ?result,
             "reversal {} of payment {} done: {result:?}", reversal.reversal_no, reversal.pay_no);
@@ -103,11 +105,26 @@ async fn finish(
     Ok(first)
 }
 
-async fn refused(tx: &DatabaseTransaction, reversal: &Reversal, refusal: &Refusal, now: Time) -> Result<bool, Problem> {
+async fn refused(
+    tx: &Tx,
+    reversal: &Reversal,
+    payment: &Payment,
+    refusal: &Refusal,
+    now: Time,
+) -> Result<bool, Problem> {
     if store::reversal::refused(tx, &reversal.reversal_no, (&refusal.code, &refusal.text), now).await? {
+        count(tx, reversal, payment, "refused");
         store::payment::end_reversal(tx, &reversal.pay_no, false).await?;
     }
     Ok(true)
+}
+
+/// Counts the reversal's end when it is in the books.
+fn count(tx: &Tx, reversal: &Reversal, payment: &Payment, result: &'static str) {
+    let (channel, origin) = (payment.channel.0.clone(), reversal.origin.word());
+    tx.after_commit(move || {
+        counter!(metric::REVERSALS, "channel" => channel, "origin" => origin, "result" => result).increment(1);
+    });
 }
 
 /// What is known of a payment whose success the channel did not describe: our own figures.

@@ -32,6 +32,16 @@ impl MandateState {
     pub fn is_living(self) -> bool {
         self != Self::Closed
     }
+
+    /// The word by which it is counted.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Active => "active",
+            Self::Suspended => "suspended",
+            Self::Closed => "closed",
+        }
+    }
 }
 
 /// A contract at a channel.

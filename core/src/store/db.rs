@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use sea_orm::{
     AccessMode, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
-    IsolationLevel, SqlErr, TransactionTrait,
+    EntityTrait, IsolationLevel, SqlErr, TransactionTrait,
 };
-use sea_orm_migration::MigratorTrait;
+use sea_orm_migration::{MigratorTrait, seaql_migrations};
 
 /// What a connection is for. Each has a pool of its own on PostgreSQL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lane {
     /// Whatever moves money, and who asks for it.
     Payments,
-    /// Questions of tills and Apps.
+    /// Apps, and questions of tills.
     Queries,
     /// Jobs, migrations and checks, which may take their time.
     Jobs,
@@ -77,6 +77,9 @@ const STATEMENT_MAX: Duration = Duration::from_secs(5);
 const JOB_STATEMENT_MAX: Duration = Duration::from_secs(120);
 /// A transaction that was left open for so long was forgotten.
 const IDLE_IN_TRANSACTION_MAX: Duration = Duration::from_secs(30);
+/// Waits as long as another node migrates, and is held as long as we do. The number is this product's own; any would do.
+const MIGRATION_LOCK: &str = "SET LOCAL lock_timeout = 0; SET LOCAL statement_timeout = 0; \
+    SET LOCAL idle_in_transaction_session_timeout = 0; SELECT pg_advisory_xact_lock(7811042315)";
 /// From when on an idle connection is asked whether it is still there before it is used.
 const STALE_AFTER: Duration = Duration::from_secs(2);
 
@@ -139,8 +142,8 @@ impl Db {
     ///
     /// # Errors
     /// When no connection is free in time.
-    pub async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
-        self.write().begin().await
+    pub async fn begin(&self) -> Result<super::Tx, DbErr> {
+        self.write().begin().await.map(super::Tx::new)
     }
 
     /// Brings the schema up to date with this history.
@@ -148,7 +151,15 @@ impl Db {
     /// # Errors
     /// When a migration fails.
     pub async fn migrate<M: MigratorTrait>(&self) -> Result<(), DbErr> {
-        M::up(self.on(Lane::Jobs).write(), None).await
+        let db = self.on(Lane::Jobs);
+        if !has_other_writers(db.write()) {
+            return bring_up::<M>(db.write()).await;
+        }
+        // Nodes that start together migrate one after the other; the lock ends with its transaction, also if we die.
+        let lock = db.begin().await?;
+        lock.execute_unprepared(MIGRATION_LOCK).await?;
+        bring_up::<M>(db.write()).await?;
+        lock.commit().await
     }
 
     /// Begins a transaction that only reads: everything in it is seen as of one moment.
@@ -194,6 +205,29 @@ impl Db {
     pub async fn ping(&self) -> Result<(), DbErr> {
         self.read().execute_unprepared("SELECT 1").await.map(|_| ())
     }
+}
+
+/// Applies what is missing. A database that a newer release has brought further is left as it is: during an upgrade, and on
+/// the way back from one, this release works on it.
+async fn bring_up<M: MigratorTrait>(db: &DatabaseConnection) -> Result<(), DbErr> {
+    M::install(db).await?;
+    let applied: Vec<String> = seaql_migrations::Entity::find()
+        .all(db)
+        .await?
+        .into_iter()
+        .map(|migration| migration.version)
+        .collect();
+    let ours = M::migrations();
+    let known = |version: &String| ours.iter().any(|migration| migration.name() == version);
+    if ours
+        .iter()
+        .all(|migration| applied.iter().any(|version| version == migration.name()))
+        && !applied.iter().all(known)
+    {
+        tracing::warn!("the database's schema is newer than this release; it is left as it is");
+        return Ok(());
+    }
+    M::up(db, None).await
 }
 
 async fn open_embedded(url: &str) -> Result<Lanes, DbErr> {

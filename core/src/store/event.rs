@@ -74,6 +74,32 @@ pub async fn last_seq(db: &impl ConnectionTrait, uid: &Uid) -> Result<i64, DbErr
     Ok(last.map_or(0, |event| event.seq))
 }
 
+/// Whom the events after a position are for, the oldest first.
+pub async fn whom_after(db: &impl ConnectionTrait, seq: i64, limit: u64) -> Result<Vec<(i64, Uid)>, DbErr> {
+    Entity::find()
+        .select_only()
+        .columns([Column::Seq, Column::Uid])
+        .filter(Column::Seq.gt(seq))
+        .order_by_asc(Column::Seq)
+        .limit(limit)
+        .into_tuple()
+        .all(db)
+        .await
+}
+
+/// The last position of all.
+pub async fn newest_seq(db: &impl ConnectionTrait) -> Result<i64, DbErr> {
+    let newest: Option<i64> = Entity::find()
+        .select_only()
+        .column(Column::Seq)
+        .order_by_desc(Column::Seq)
+        .limit(1)
+        .into_tuple()
+        .one(db)
+        .await?;
+    Ok(newest.unwrap_or_default())
+}
+
 /// The newest event about a code.
 pub async fn newest_about(db: &impl ConnectionTrait, uid: &Uid, code_id: &CodeId) -> Result<Option<Model>, DbErr> {
     Entity::find()

@@ -1,6 +1,7 @@
 //! Leases of jobs: which node runs what, with a fencing number that only grows.
 
 use sea_orm::ActiveValue::Set;
+use sea_orm::DatabaseTransaction;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::ExprTrait as _;
 use sea_orm::sea_query::OnConflict;
@@ -16,7 +17,7 @@ pub struct Model {
     pub name: String,
     /// The node that has it.
     pub holder: String,
-    /// Grows with each change of holder.
+    /// Grows each time that it is taken or renewed.
     pub fence: i64,
     /// Until when.
     pub until: Time,
@@ -26,6 +27,25 @@ pub struct Model {
 pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
+
+/// Makes every other transaction that takes a turn under this name wait until this one ends. For what must be done once on all nodes
+/// together, such as making keys.
+pub async fn in_turn(tx: &DatabaseTransaction, name: &str, now: Time) -> Result<(), DbErr> {
+    let again = OnConflict::column(Column::Name)
+        .value(Column::Fence, Expr::col((Entity, Column::Fence)).add(1))
+        .to_owned();
+    let row = ActiveModel {
+        name: Set(name.to_owned()),
+        holder: Set(String::new()),
+        fence: Set(1),
+        until: Set(now),
+    };
+    Entity::insert(row)
+        .on_conflict(again)
+        .exec_without_returning(tx)
+        .await
+        .map(|_| ())
+}
 
 /// Takes or renews a lease; `None` while another node has it.
 pub async fn lease(
@@ -64,4 +84,17 @@ pub async fn lease(
         .await?
         .filter(|job| job.holder == holder)
         .map(|job| job.fence))
+}
+
+/// Proves a lease inside a transaction: nobody else can take it before that ends. `false` when it has passed to another, or was
+/// renewed since under another number.
+pub async fn hold(tx: &DatabaseTransaction, name: &str, holder: &str, fence: i64) -> Result<bool, DbErr> {
+    let held = Entity::update_many()
+        .col_expr(Column::Fence, Expr::value(fence))
+        .filter(Column::Name.eq(name))
+        .filter(Column::Holder.eq(holder))
+        .filter(Column::Fence.eq(fence))
+        .exec(tx)
+        .await?;
+    Ok(held.rows_affected == 1)
 }

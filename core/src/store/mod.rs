@@ -1,7 +1,8 @@
 //! The tables: one file each, columns first, then named statements. SQL lives here and in the migrations, nowhere else.
 //!
 //! A model is the domain's own struct, re-exported under its noun; entities and columns stay in here, so that no other
-//! room can query. What must happen inside a transaction takes `&DatabaseTransaction`.
+//! room can query. What must happen inside a transaction takes a transaction; one
+//! that has to tell of itself when it is committed takes [`Tx`].
 #![expect(
     unreachable_pub,
     reason = "the room is private; its models are public because their nouns re-export them"
@@ -16,6 +17,7 @@ pub mod contract;
 pub mod credential;
 pub mod data_key;
 pub mod db;
+pub mod directory_version;
 pub mod entry;
 pub mod event;
 pub mod job;
@@ -25,6 +27,7 @@ pub mod nonce;
 pub mod notice;
 pub mod payment;
 pub mod platform_key;
+pub mod pool;
 pub mod preference;
 pub mod refund;
 pub mod request_no;
@@ -32,6 +35,9 @@ pub mod reversal;
 pub mod revocation;
 pub mod spend;
 mod statements;
+pub mod tx;
 pub mod user;
+pub mod waiting;
 
 pub use db::{Db, Lane, Pools, is_unique_violation};
+pub use tx::Tx;

@@ -25,6 +25,17 @@ pub enum NoticeState {
     Quarantined,
 }
 
+impl NoticeState {
+    /// The word by which what became of a notification is counted.
+    pub const fn outcome(self) -> &'static str {
+        match self {
+            Self::Received => "deferred",
+            Self::Applied => "applied",
+            Self::Quarantined => "quarantined",
+        }
+    }
+}
+
 /// A genuine notification.
 #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "notice")]

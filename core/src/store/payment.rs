@@ -34,6 +34,18 @@ pub enum PaymentState {
     Closed,
 }
 
+impl PaymentState {
+    /// The word by which it is counted.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Paying => "paying",
+            Self::Success => "success",
+            Self::Failed => "failed",
+            Self::Closed => "closed",
+        }
+    }
+}
+
 /// Whether a payment is being or was reversed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, EnumIter, DeriveActiveEnum, Serialize)]
 #[sea_orm(

@@ -28,6 +28,17 @@ pub enum RefundState {
     Failed,
 }
 
+impl RefundState {
+    /// The word by which it is counted.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Requested => "requested",
+            Self::Done => "done",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 /// Why money goes back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, EnumIter, DeriveActiveEnum, Serialize)]
 #[sea_orm(
@@ -41,6 +52,16 @@ pub enum RefundKind {
     Asked,
     /// A payment that had been closed turned out paid: it is given back by itself.
     Compensation,
+}
+
+impl RefundKind {
+    /// The word by which it is counted.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Asked => "asked",
+            Self::Compensation => "compensation",
+        }
+    }
 }
 
 /// A refund.

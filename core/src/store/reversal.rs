@@ -42,6 +42,16 @@ pub enum ReversalOrigin {
     Platform,
 }
 
+impl ReversalOrigin {
+    /// The word by which it is counted.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Till => "till",
+            Self::Platform => "platform",
+        }
+    }
+}
+
 /// What a finished reversal did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, EnumIter, DeriveActiveEnum, Serialize)]
 #[sea_orm(
@@ -55,6 +65,16 @@ pub enum ReversalResult {
     NeverPaid,
     /// Everything went back.
     MoneyBack,
+}
+
+impl ReversalResult {
+    /// The word by which it is counted.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::NeverPaid => "never_paid",
+            Self::MoneyBack => "money_back",
+        }
+    }
 }
 
 /// A reversal.

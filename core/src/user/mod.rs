@@ -4,6 +4,7 @@ mod take_over;
 
 use crate::engine::Engine;
 use crate::id::Uid;
+use crate::once::Memory;
 use crate::problem::{Code, Problem};
 use crate::store;
 pub use crate::store::user::{Model as User, UserState};
@@ -125,9 +126,12 @@ pub async fn is_revoked(engine: &Engine, subjects: Vec<String>) -> Result<bool, 
 /// When the database does not answer.
 pub async fn use_proof(
     engine: &Engine,
+    memory: Memory,
     thumbprint: &str,
     jti: &str,
     expires_at: crate::clock::Time,
 ) -> Result<bool, Problem> {
-    Ok(store::nonce::use_once(engine.db.write(), &format!("proof:{thumbprint}"), jti, expires_at).await?)
+    let scope = format!("proof:{thumbprint}");
+    let now = engine.clock.now();
+    Ok(engine.once.use_once(memory, &scope, jti, now, expires_at).await?)
 }

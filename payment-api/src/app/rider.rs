@@ -4,11 +4,12 @@
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
-use http::Uri;
 use http::request::Parts;
+use http::{Method, Uri};
 use metropay_core::clock::Time;
 use metropay_core::engine::Engine;
 use metropay_core::id::Uid;
+use metropay_core::once::Memory;
 use metropay_core::problem::{Code, Problem};
 use metropay_core::user;
 use metropay_web::{Answer, Call};
@@ -67,7 +68,7 @@ impl Rider {
 }
 
 async fn admit(parts: &Parts, doors: &Doors) -> Result<Rider, Problem> {
-    let engine = &doors.engine;
+    let engine = &doors.queries;
     let token = token::bearer(&parts.headers)?;
     let claims = doors.app.tokens.verify(token, engine.clock.now())?;
     let budgets = parts.extensions.get::<Arc<Budgets>>();
@@ -89,7 +90,7 @@ async fn prove(parts: &Parts, doors: &Doors, token: &str, rider: &Rider) -> Resu
     }
     let given = proof::header(&parts.headers)?;
     let jkt = rider.claims.jkt.as_deref().ok_or_else(unbound)?;
-    let engine = &doors.engine;
+    let engine = &doors.queries;
     let now = engine.clock.now();
     let (authority, path) = address(&engine.public_url, parts.uri.path())?;
     let asked = Asked {
@@ -98,7 +99,12 @@ async fn prove(parts: &Parts, doors: &Doors, token: &str, rider: &Rider) -> Resu
         path: &path,
     };
     let proof = proof::verify(given, &asked, token, jkt, now)?;
-    if !user::use_proof(engine, &proof.thumbprint, &proof.jti, now.plus(proof::KEPT)).await? {
+    // Whoever sends a proof again must not get a code for it; what he could read he has read with it.
+    let memory = match parts.method {
+        Method::GET => Memory::MayBeLost,
+        _ => Memory::Lasting,
+    };
+    if !user::use_proof(engine, memory, &proof.thumbprint, &proof.jti, now.plus(proof::KEPT)).await? {
         return Err(Problem::new(Code::DeviceProofReplayed));
     }
     Ok(())

@@ -3,7 +3,9 @@
 use axum::extract::State;
 use metropay_core::clock::Time;
 use metropay_core::id::{MchId, OutRequestNo, StoreId};
+use metropay_core::once::Memory;
 use metropay_core::payment::{self, OrderKey, PayAsk};
+use metropay_core::peers::ScanPlace;
 use metropay_core::problem::{Code, Problem};
 use metropay_web::answer::Envelope;
 use metropay_web::openapi::{Refused, Refuses};
@@ -11,9 +13,8 @@ use metropay_web::{Answer, Language};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::budgets::Place;
 use super::order::{OrderData, PayStatus};
-use super::signed::{SignatureHeader, Signed};
+use super::signed::{Asked, SignatureHeader, Signed};
 use super::{EVERYWHERE, form};
 use crate::Doors;
 
@@ -43,6 +44,12 @@ pub(super) struct ApplyPay {
     /// 门店 ID (the store)
     #[schema(example = "SZTX001", min_length = 1, max_length = 64)]
     store_id: String,
+}
+
+/// Its number answers a second time what it answered at first. Where there is no number yet, because it was refused, the nonce
+/// is kept.
+impl Asked for ApplyPay {
+    const MEMORY: Memory = Memory::MayBeLost;
 }
 
 impl Refuses for ApplyPay {
@@ -86,12 +93,17 @@ impl Refuses for ApplyPay {
 pub(super) async fn apply_pay(State(doors): State<Doors>, asked: Signed<ApplyPay>) -> Answer<OrderData> {
     let Signed { call, till, body } = asked;
     let result = paid(&doors, &till.mch_id, body, call.language).await;
-    call.answer(result)
+    let kept = match result {
+        // Sent again it must be refused again, though the user may have signed in the meantime.
+        Err(_) => till.keep_nonce(&doors.engine).await,
+        Ok(_) => Ok(()),
+    };
+    call.answer(kept.and(result))
 }
 
 async fn paid(doors: &Doors, mch_id: &MchId, body: ApplyPay, language: Language) -> Result<OrderData, Problem> {
     let ask = body.read()?;
-    let place = Place::Store(mch_id.clone(), ask.store_id.clone());
+    let place = ScanPlace::Store(mch_id.clone(), ask.store_id.clone());
     may_scan(doors, mch_id, &ask.out_request_no, &place, doors.engine.clock.now()).await?;
     let result = payment::pay::pay(&doors.engine, mch_id, ask).await;
     let payment = doors
@@ -103,7 +115,13 @@ async fn paid(doors: &Doors, mch_id: &MchId, body: ApplyPay, language: Language)
 
 /// A number that has its order is answered though the store cools off: it guesses nothing, and a till that has lost the
 /// answer must not be told what sounds like "not paid".
-async fn may_scan(doors: &Doors, mch_id: &MchId, no: &OutRequestNo, place: &Place, now: Time) -> Result<(), Problem> {
+async fn may_scan(
+    doors: &Doors,
+    mch_id: &MchId,
+    no: &OutRequestNo,
+    place: &ScanPlace,
+    now: Time,
+) -> Result<(), Problem> {
     let Err(limited) = doors.budgets.may_scan(mch_id, place, now) else {
         return Ok(());
     };

@@ -4,6 +4,7 @@ use axum::extract::State;
 use metropay_core::bill::{self, ChannelDay};
 use metropay_core::engine::Engine;
 use metropay_core::id::MchId;
+use metropay_core::once::Memory;
 use metropay_core::problem::{Code, Problem};
 use metropay_web::Answer;
 use metropay_web::answer::Envelope;
@@ -12,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::order::pay_type;
-use super::signed::{SignatureHeader, Signed};
+use super::signed::{Asked, SignatureHeader, Signed};
 use super::{EVERYWHERE, form};
 use crate::Doors;
 
@@ -74,6 +75,10 @@ impl BillInfo {
     }
 }
 
+impl Asked for Bill {
+    const MEMORY: Memory = Memory::MayBeLost;
+}
+
 impl Refuses for Bill {
     const CODES: &'static [&'static [Code]] = &[EVERYWHERE, &[Code::BillNotReady]];
 }
@@ -95,7 +100,7 @@ impl Refuses for Bill {
 )]
 pub(super) async fn bill(State(doors): State<Doors>, asked: Signed<Bill>) -> Answer<BillData> {
     let Signed { call, till, body } = asked;
-    let result = totals(&doors.engine, &till.mch_id, &body).await;
+    let result = totals(&doors.queries, &till.mch_id, &body).await;
     call.answer(result)
 }
 

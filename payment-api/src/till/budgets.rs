@@ -1,8 +1,10 @@
-//! What tills may ask how often. Kept in the process: a restart forgives, and each node counts by itself.
+//! What tills may ask how often. Kept in the process: a restart forgives.
 //!
-//! Two kinds. Requests of a merchant have a rate, so that one cannot take the platform from the others. Codes that turn
-//! out invalid have budgets, so that nobody finds a live one by guessing: per store and day, per store with a cool-off, per
-//! merchant, and one for the whole platform. A code is checked against them before it is read and counted after.
+//! Two kinds. Requests of a merchant have a rate, so that one cannot take the platform from the others; each node counts them by
+//! itself, for it is the node that is kept from too much work. Codes that turn out invalid have budgets, so that nobody finds
+//! a live one by guessing: per store and day, per store with a cool-off, per merchant, and one for the whole platform. Each
+//! node tells the others of them and counts theirs with its own, so that guessing at many nodes helps nobody; while words get
+//! lost it counts its own. A code is checked against the budgets before it is read and counted after.
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
@@ -14,10 +16,12 @@ use governor::clock::Clock;
 use governor::middleware::NoOpMiddleware;
 use governor::state::keyed::DefaultKeyedStateStore;
 use governor::{Quota, RateLimiter};
-use metropay_core::clock::{Day, Time};
-use metropay_core::id::{MchId, Serial, StoreId};
+use metropay_core::clock::{Clock as PlatformClock, Day, Time};
+use metropay_core::id::MchId;
+use metropay_core::peers::{Alone, Peers, ScanPlace, Word};
 use metropay_core::problem::{Code, Problem};
 use serde::Deserialize;
+use tokio::sync::broadcast::error::RecvError;
 
 use super::window::Window;
 
@@ -53,15 +57,6 @@ impl Default for BudgetSettings {
     }
 }
 
-/// Where a code was scanned.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) enum Place {
-    /// At a store that the request names.
-    Store(MchId, StoreId),
-    /// Where no store is named: wherever this key is used.
-    Key(Serial),
-}
-
 const MINUTE: Duration = Duration::from_secs(60);
 const SECOND: Duration = Duration::from_secs(1);
 /// From how many entries on the tables are swept of those that count no more.
@@ -76,12 +71,13 @@ pub struct Budgets {
     requests: Requests,
     requests_sweep_at: AtomicUsize,
     invalid: Mutex<Invalid>,
+    peers: Arc<dyn Peers>,
 }
 
 /// Codes that turned out invalid.
 #[derive(Debug)]
 struct Invalid {
-    places: HashMap<Place, AtPlace>,
+    places: HashMap<ScanPlace, AtPlace>,
     merchants: HashMap<MchId, Window>,
     platform: Window,
     sweep_at: usize,
@@ -111,8 +107,13 @@ impl std::fmt::Debug for Budgets {
 }
 
 impl Budgets {
-    /// Untouched budgets.
+    /// Untouched budgets of one node.
     pub fn new(settings: BudgetSettings) -> Self {
+        Self::shared(settings, Arc::new(Alone::default()))
+    }
+
+    /// Untouched budgets that are counted together with these others.
+    pub fn shared(settings: BudgetSettings, peers: Arc<dyn Peers>) -> Self {
         let time = EngineTime::default();
         let quota = Quota::per_second(settings.requests_per_second);
         Self {
@@ -126,6 +127,19 @@ impl Budgets {
                 sweep_at: SWEEP_AT,
             }),
             settings,
+            peers,
+        }
+    }
+
+    /// Counts the invalid codes of the others, for ever. Must run once in a process.
+    pub async fn attend(&self, clock: &dyn PlatformClock) {
+        let mut words = self.peers.hear();
+        loop {
+            match words.recv().await {
+                Ok(Word::InvalidCode(mch_id, place)) => self.count(&mch_id, &place, clock.now()),
+                Ok(Word::Wake(_) | Word::Directory | Word::Missed) | Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return,
+            }
         }
     }
 
@@ -148,7 +162,7 @@ impl Budgets {
     ///
     /// # Errors
     /// `RATE_LIMITED`, with the budget's name and when to come again.
-    pub(super) fn may_scan(&self, mch_id: &MchId, place: &Place, now: Time) -> Result<(), Problem> {
+    pub(super) fn may_scan(&self, mch_id: &MchId, place: &ScanPlace, now: Time) -> Result<(), Problem> {
         let invalid = self.invalid();
         if let Some(place) = invalid.places.get(place) {
             if let Some(wait) = place.day_wait(&self.settings, now) {
@@ -173,7 +187,7 @@ impl Budgets {
     pub(super) fn scanned<T>(
         &self,
         mch_id: &MchId,
-        place: &Place,
+        place: &ScanPlace,
         result: Result<T, Problem>,
         now: Time,
     ) -> Result<T, Problem> {
@@ -181,11 +195,12 @@ impl Budgets {
         if result.as_ref().err().is_some_and(is_guess) {
             self.may_scan(mch_id, place, now)?;
             self.count(mch_id, place, now);
+            self.peers.tell(Word::InvalidCode(mch_id.clone(), place.clone()));
         }
         result
     }
 
-    fn count(&self, mch_id: &MchId, place: &Place, now: Time) {
+    fn count(&self, mch_id: &MchId, place: &ScanPlace, now: Time) {
         let mut invalid = self.invalid();
         invalid.sweep(&self.settings, now);
         invalid.platform.note(now);
@@ -340,9 +355,9 @@ mod tests {
     struct Shop(Budgets);
 
     impl Shop {
-        fn place(store: &str) -> Place {
+        fn place(store: &str) -> ScanPlace {
             let (merchant, store) = store.split_once('/').unwrap();
-            Place::Store(merchant.into(), store.into())
+            ScanPlace::Store(merchant.into(), store.into())
         }
 
         fn merchant(store: &str) -> MchId {
@@ -476,6 +491,63 @@ mod tests {
         // Set back by an hour: time goes on from there.
         assert_eq!(asked("m", at(-3_600_000)), told("merchant_requests", 1));
         assert_eq!(asked("m", at(-3_599_800)), None);
+    }
+
+    /// What a node tells goes to whoever hears the other end.
+    struct Neighbour {
+        words: tokio::sync::broadcast::Sender<Word>,
+        whole: tokio::sync::watch::Sender<bool>,
+    }
+
+    impl Peers for Neighbour {
+        fn tell(&self, word: Word) {
+            let _ = self.words.send(word);
+        }
+
+        fn hear(&self) -> tokio::sync::broadcast::Receiver<Word> {
+            self.words.subscribe()
+        }
+
+        fn whole(&self) -> tokio::sync::watch::Receiver<bool> {
+            self.whole.subscribe()
+        }
+    }
+
+    #[tokio::test]
+    async fn guessing_at_two_nodes_has_the_budget_of_one() {
+        struct Noon;
+        impl PlatformClock for Noon {
+            fn now(&self) -> Time {
+                at(0)
+            }
+        }
+        let way = Arc::new(Neighbour {
+            words: tokio::sync::broadcast::channel(64).0,
+            whole: tokio::sync::watch::channel(true).0,
+        });
+        let one = Shop(Budgets::shared(BudgetSettings::default(), way.clone()));
+        // The second hears the first; nobody hears the second.
+        let two = Arc::new(Budgets::shared(BudgetSettings::default(), way));
+        let hearing = Arc::clone(&two);
+        let attending = tokio::spawn(async move { hearing.attend(&Noon).await });
+        tokio::task::yield_now().await;
+        for _ in 0..10 {
+            one.invalid("m/s1", at(0)).unwrap();
+        }
+        let place = Shop::place("m/s1");
+        let cools_off = async {
+            while two.may_scan(&"m".into(), &place, at(0)).is_ok() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(5), cools_off)
+            .await
+            .expect("it has heard of them");
+        assert_eq!(
+            refused(two.may_scan(&"m".into(), &place, at(1_000))),
+            told("store_invalid_codes", 59)
+        );
+        attending.abort();
     }
 
     #[test]

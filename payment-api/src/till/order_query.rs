@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use metropay_core::id::MchId;
+use metropay_core::once::Memory;
 use metropay_core::payment;
 use metropay_core::problem::{Code, Problem};
 use metropay_web::answer::Envelope;
@@ -11,7 +12,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::order::{OrderData, PayStatus};
-use super::signed::{SignatureHeader, Signed};
+use super::signed::{Asked, SignatureHeader, Signed};
 use super::{BY_NUMBER, EVERYWHERE, form};
 use crate::Doors;
 
@@ -24,6 +25,10 @@ pub(super) struct OrderQuery {
     /// App 支付单号 (the platform's number)
     #[schema(example = "P20260801060548123A1B2C3D4E5F6", max_length = 64)]
     pay_out_trade_no: Option<String>,
+}
+
+impl Asked for OrderQuery {
+    const MEMORY: Memory = Memory::MayBeLost;
 }
 
 impl Refuses for OrderQuery {
@@ -53,7 +58,7 @@ pub(super) async fn order_query(State(doors): State<Doors>, asked: Signed<OrderQ
 
 async fn standing(doors: &Doors, mch_id: &MchId, body: OrderQuery, language: Language) -> Result<OrderData, Problem> {
     let key = form::order_key(body.out_request_no, body.pay_out_trade_no)?;
-    let payment = payment::query::query(&doors.engine, mch_id, &key).await?;
+    let payment = payment::query::query(&doors.queries, mch_id, &key).await?;
     let status = PayStatus::of(&payment);
-    OrderData::new(&doors.engine, payment, status, language)
+    OrderData::new(&doors.queries, payment, status, language)
 }

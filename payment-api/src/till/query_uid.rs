@@ -2,6 +2,8 @@
 
 use axum::extract::State;
 use metropay_core::code;
+use metropay_core::once::Memory;
+use metropay_core::peers::ScanPlace;
 use metropay_core::people::Till;
 use metropay_core::problem::{Code, Problem};
 use metropay_web::Answer;
@@ -10,8 +12,7 @@ use metropay_web::openapi::{Refused, Refuses};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::budgets::Place;
-use super::signed::{SignatureHeader, Signed};
+use super::signed::{Asked, SignatureHeader, Signed};
 use super::{EVERYWHERE, form};
 use crate::Doors;
 
@@ -29,6 +30,10 @@ pub(super) struct UidData {
     /// App 唯一 ID (the user)
     #[schema(example = "10000001")]
     uid: String,
+}
+
+impl Asked for QueryUid {
+    const MEMORY: Memory = Memory::MayBeLost;
 }
 
 impl Refuses for QueryUid {
@@ -66,11 +71,13 @@ pub(super) async fn query_uid(State(doors): State<Doors>, asked: Signed<QueryUid
 async fn whose(doors: &Doors, till: &Till, body: QueryUid) -> Result<UidData, Problem> {
     let scanned = form::qrcode(body.qrcode)?;
     // The request names no store: the key that signed it stands in its place.
-    let place = Place::Key(till.serial.clone());
-    doors.budgets.may_scan(&till.mch_id, &place, doors.engine.clock.now())?;
-    let result = code::issue::whose(&doors.engine, &till.mch_id, &scanned).await;
+    let place = ScanPlace::Key(till.serial.clone());
+    doors
+        .budgets
+        .may_scan(&till.mch_id, &place, doors.queries.clock.now())?;
+    let result = code::issue::whose(&doors.queries, &till.mch_id, &scanned).await;
     let uid = doors
         .budgets
-        .scanned(&till.mch_id, &place, result, doors.engine.clock.now())?;
+        .scanned(&till.mch_id, &place, result, doors.queries.clock.now())?;
     Ok(UidData { uid: uid.0 })
 }

@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use metropay_core::id::{MchId, OutRefundNo};
+use metropay_core::once::Memory;
 use metropay_core::payment::Payment;
 use metropay_core::problem::{Code, Problem};
 use metropay_core::refund::{self, Refund as Made, RefundAsk, RefundState};
@@ -11,7 +12,7 @@ use metropay_web::openapi::{Refused, Refuses};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::signed::{SignatureHeader, Signed};
+use super::signed::{Asked, SignatureHeader, Signed};
 use super::{BY_NUMBER, EVERYWHERE, form};
 use crate::Doors;
 
@@ -113,6 +114,10 @@ impl RefundData {
             refund_time: at.stamp(),
         }
     }
+}
+
+impl Asked for Refund {
+    const MEMORY: Memory = Memory::Lasting;
 }
 
 impl Refuses for Refund {

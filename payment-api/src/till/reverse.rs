@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use metropay_core::id::MchId;
+use metropay_core::once::Memory;
 use metropay_core::problem::{Code, Problem};
 use metropay_core::reversal::{self, Recall};
 use metropay_web::Answer;
@@ -10,7 +11,7 @@ use metropay_web::openapi::{Refused, Refuses};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::signed::{SignatureHeader, Signed};
+use super::signed::{Asked, SignatureHeader, Signed};
 use super::{BY_NUMBER, EVERYWHERE, form};
 use crate::Doors;
 
@@ -47,6 +48,10 @@ impl From<Recall> for ReverseData {
             reverse_time: recall.at.stamp(),
         }
     }
+}
+
+impl Asked for Reverse {
+    const MEMORY: Memory = Memory::Lasting;
 }
 
 impl Refuses for Reverse {

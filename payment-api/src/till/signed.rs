@@ -9,6 +9,7 @@ use http::header::{AUTHORIZATION, HOST};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use metropay_core::engine::Engine;
+use metropay_core::once::Memory;
 use metropay_core::people::{PlatformKeys, Signature, Till, authenticate};
 use metropay_core::problem::{Code, Problem};
 use metropay_core::signing::{self, Authorization};
@@ -27,6 +28,13 @@ pub(super) struct Signed<T> {
     pub till: Till,
     /// What is asked.
     pub body: T,
+}
+
+/// What can be asked.
+pub(super) trait Asked: DeserializeOwned {
+    /// How well it must be remembered that a request was taken. What only reads, and what its number answers for ever, may be
+    /// taken again; what acts may not.
+    const MEMORY: Memory;
 }
 
 /// 请求签名 (the request's signature).
@@ -49,7 +57,7 @@ pub(super) struct SignatureHeader {
     authorization: String,
 }
 
-impl<T: DeserializeOwned> FromRequest<Doors> for Signed<T> {
+impl<T: Asked> FromRequest<Doors> for Signed<T> {
     type Rejection = Answer<()>;
 
     async fn from_request(request: Request, doors: &Doors) -> Result<Self, Answer<()>> {
@@ -66,8 +74,11 @@ impl<T: DeserializeOwned> FromRequest<Doors> for Signed<T> {
             Err(unread) => return Err(call.refuse(Problem::fault(unread))),
         };
         let asked = async {
-            let till = verified(doors, &call, &parts, target, &body).await?;
-            doors.budgets.admit(&till.mch_id, doors.engine.clock.now())?;
+            let till = verified(doors, &call, &parts, target, &body, T::MEMORY).await?;
+            if let Err(limited) = doors.budgets.admit(&till.mch_id, doors.engine.clock.now()) {
+                till.keep_nonce(&doors.engine).await?;
+                return Err(limited);
+            }
             let body = read_json(&parts.headers, &body).map_err(form::of_amount)?;
             Ok((till, body))
         };
@@ -79,7 +90,14 @@ impl<T: DeserializeOwned> FromRequest<Doors> for Signed<T> {
 }
 
 /// Who asks. From the moment the key is verified every answer is sealed with its signature, a refusal too.
-async fn verified(doors: &Doors, call: &Call, parts: &Parts, target: &str, body: &[u8]) -> Result<Till, Problem> {
+async fn verified(
+    doors: &Doors,
+    call: &Call,
+    parts: &Parts,
+    target: &str,
+    body: &[u8],
+    memory: Memory,
+) -> Result<Till, Problem> {
     let values = parts.headers.get_all(AUTHORIZATION).iter().map(HeaderValue::as_bytes);
     let header = Authorization::read(values)?;
     let request = signing::Request {
@@ -88,7 +106,7 @@ async fn verified(doors: &Doors, call: &Call, parts: &Parts, target: &str, body:
         target,
         body,
     };
-    let (signature, till) = authenticate(&doors.engine, &header, &request, call.client).await;
+    let (signature, till) = authenticate(&doors.engine, &header, &request, call.client, memory).await;
     if let Some(signature) = signature {
         call.seal_with(Arc::new(Wax {
             engine: Arc::clone(&doors.engine),

@@ -295,6 +295,51 @@ async fn a_stream_ends_at_once_when_its_device_is_revoked() {
 }
 
 #[tokio::test]
+async fn who_waits_at_a_node_that_stops_is_sent_away_at_once_with_everything_that_there_is() {
+    let platform = Platform::start().await;
+    let address = platform.listen().await;
+    let anna = platform.app("anna").open().await.signed().await;
+    let (mut stream, ready) = Stream::open(address, &anna, "", None).await;
+    let poll = anna.get("/app/v1/events/poll?wait_s=20");
+    let leaves = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        platform.leaving.cancel();
+    };
+    let begun = Instant::now();
+    let (page, ()) = tokio::join!(poll, leaves);
+    assert_eq!(page.data()["events"], Value::Array(Vec::new()));
+    let ended = timeout(Duration::from_secs(1), stream.next()).await;
+    assert_eq!(ended.expect("it ends at once"), None);
+    assert!(begun.elapsed() < Duration::from_secs(3));
+
+    // Who comes all the same gets what he missed before he is sent away.
+    bought(&platform, &anna, 600).await;
+    let (mut stream, _) = Stream::open(address, &anna, "", Some(ready.id)).await;
+    assert_eq!(stream.soon().await.event, "payment.placed");
+    assert_eq!(stream.soon().await.event, "payment.succeeded");
+    let ended = timeout(Duration::from_secs(1), stream.next()).await;
+    assert_eq!(ended.expect("it ends at once"), None);
+}
+
+#[tokio::test]
+async fn apps_come_back_at_different_times() {
+    let platform = Platform::start().await;
+    let address = platform.listen().await;
+    let anna = platform.app("anna").open().await;
+    let mut times = Vec::new();
+    for _ in 0..4 {
+        let mut response = asked(address, &anna, "", None).await;
+        let first = response.chunk().await.unwrap().expect("the first frame");
+        let text = String::from_utf8(first.to_vec()).unwrap();
+        let retry = text.lines().find_map(|line| line.strip_prefix("retry: "));
+        times.push(retry.expect("a time to come back").parse::<u64>().unwrap());
+    }
+    assert!(times.iter().all(|time| (1_000..2_000).contains(time)), "{times:?}");
+    times.dedup();
+    assert!(times.len() > 1, "{times:?}");
+}
+
+#[tokio::test]
 async fn a_quiet_stream_says_that_it_is_alive() {
     let platform = Platform::start().await;
     let address = platform.listen().await;

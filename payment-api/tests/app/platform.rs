@@ -19,6 +19,7 @@ use metropay_core::id::{MchId, OutRequestNo, StoreId, Uid};
 use metropay_core::limit;
 use metropay_core::live::InProcessLive;
 use metropay_core::money::Fen;
+use metropay_core::once::DatabaseOnce;
 use metropay_core::payment::pay::pay;
 use metropay_core::payment::{PayAsk, Payment};
 use metropay_core::people::{self, BuiltinDirectory, NewMerchant, PlatformKeys, unlock_vault};
@@ -37,6 +38,7 @@ use sea_orm_migration::MigratorTrait;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use super::gateway::{Gateway, Posting, Redirecting, SIGNATURE};
@@ -60,6 +62,8 @@ pub(crate) struct Platform {
     pub(crate) engine: Arc<Engine>,
     pub(crate) clock: Arc<MovedClock>,
     pub(crate) gateway: Gateway,
+    /// Cancelled when the node is about to stop.
+    pub(crate) leaving: CancellationToken,
     router: Router,
     issuer: TokenIssuer,
     orders: AtomicU32,
@@ -74,7 +78,7 @@ impl Platform {
     pub(crate) async fn start_with(wishes: Wishes) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let url = format!("sqlite://{}?mode=rwc", dir.path().join("metropay.db").display());
-        let db = Db::open(&url).await.unwrap();
+        let db = Db::open(&url, metropay_core::Pools::default()).await.unwrap();
         Migrator::up(db.write(), None).await.unwrap();
         let clock = Arc::new(MovedClock::default());
         let gateway = Gateway::default();
@@ -86,17 +90,21 @@ impl Platform {
             require_device_proof: wishes.require_device_proof,
             return_url: wishes.return_url.map(str::to_owned),
         };
+        let leaving = CancellationToken::new();
         let doors = Doors {
             engine: Arc::clone(&engine),
+            queries: Arc::clone(&engine),
             keys: keys().await,
             app: Arc::new(app),
             budgets: Arc::default(),
+            leaving: leaving.clone(),
         };
         let mut door = Door::new(Arc::clone(&clock) as Arc<dyn Clock>, Arc::new(SystemRandom));
         door.body_max_bytes_under = vec![(notify::PATHS, limit::NOTICE_BODY_MAX)];
         let (routes, _) = router().with_state(doors).split_for_parts();
         Self {
             engine,
+            leaving,
             clock,
             gateway,
             router: fit(routes, door),
@@ -206,7 +214,9 @@ impl Platform {
 async fn keys() -> Arc<PlatformKeys> {
     static KEYS: OnceCell<Arc<PlatformKeys>> = OnceCell::const_new();
     let make = || async {
-        let db = Db::open("sqlite::memory:").await.unwrap();
+        let db = Db::open("sqlite::memory:", metropay_core::Pools::default())
+            .await
+            .unwrap();
         Migrator::up(db.write(), None).await.unwrap();
         let master = MasterKey::generate(&SystemRandom);
         let vault = unlock_vault(&db, &master, &SystemClock, &SystemRandom).await.unwrap();
@@ -227,12 +237,13 @@ async fn engine(db: Db, clock: &Arc<MovedClock>, gateway: &Gateway) -> Arc<Engin
         .with(Posting(gateway.clone()));
     let parts = Parts {
         directory: Arc::new(BuiltinDirectory::new(db.clone())),
-        db,
         clock: Arc::clone(clock) as Arc<dyn Clock>,
         random: Arc::new(SystemRandom),
-        vault,
+        vault: vault.into(),
         rules: Arc::new(BuiltinRules::new(CodeForm::new(PREFIX, CodeType::Online).unwrap())),
         live: Arc::new(InProcessLive::default()),
+        once: Arc::new(DatabaseOnce::new(db.clone())),
+        db,
         channels,
         caps: Caps {
             till_wait: Duration::from_millis(300),

@@ -24,6 +24,7 @@ use metropay_core::id::{AccountId, ChannelId, MchId, Serial, StoreId, Uid};
 use metropay_core::live::InProcessLive;
 use metropay_core::mandate::{self, Signing};
 use metropay_core::merchant::{ChannelAccount, Credential, Directory, MerchantFile, Standing};
+use metropay_core::once::DatabaseOnce;
 use metropay_core::people::{
     BuiltinDirectory, NewMerchant, PlatformKeys, add_credential, put_account, register, unlock_vault,
 };
@@ -42,6 +43,7 @@ use metropay_web::layers::{Door, fit};
 use sea_orm::{ConnectionTrait, DbErr};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use crate::gateway::{AsUnionpay, AsWechat, Gateway, HeldClock};
@@ -215,7 +217,9 @@ impl Shop {
         let file = folder.path().join("till.db");
         let (master, empty) = EMPTY.get_or_init(empty).await;
         std::fs::write(&file, empty).unwrap();
-        let db = Db::open(&address(&file)).await.unwrap();
+        let db = Db::open(&address(&file), metropay_core::Pools::default())
+            .await
+            .unwrap();
         let (clock, random) = (HeldClock::at(OPENING), Arc::new(SystemRandom));
         let vault = unlock_vault(&db, master, &*clock, &*random).await.unwrap();
         let keys = Arc::new(PlatformKeys::load(&db, &vault, &*clock, &*random).await.unwrap());
@@ -225,13 +229,15 @@ impl Shop {
             merchants_off: Mutex::default(),
             stores_off: Mutex::default(),
         });
+        let once = Arc::new(DatabaseOnce::new(db.clone()));
         let engine = Arc::new(Engine::new(Parts {
             db,
             clock: clock.clone(),
             random,
-            vault,
+            vault: vault.into(),
             rules: Arc::new(BuiltinRules::new(CodeForm::new(PREFIX, CodeType::Online).unwrap())),
             live: Arc::new(InProcessLive::default()),
+            once,
             directory: switches.clone(),
             channels: ChannelRegistry::new()
                 .with(AsWechat(gateway.clone()))
@@ -421,7 +427,9 @@ static EMPTY: OnceCell<(MasterKey, Vec<u8>)> = OnceCell::const_new();
 async fn empty() -> (MasterKey, Vec<u8>) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("empty.db");
-    let db = Db::open(&address(&file)).await.unwrap();
+    let db = Db::open(&address(&file), metropay_core::Pools::default())
+        .await
+        .unwrap();
     db.migrate::<Migrator>().await.unwrap();
     let (clock, random) = (HeldClock::at(OPENING), SystemRandom);
     let master = MasterKey::generate(&random);
@@ -492,6 +500,7 @@ fn router(engine: &Arc<Engine>, keys: &Arc<PlatformKeys>, settings: BudgetSettin
     };
     let doors = Doors {
         engine: Arc::clone(engine),
+        queries: Arc::clone(engine),
         keys: Arc::clone(keys),
         app: Arc::new(AppDoor {
             tokens: TokenVerifier::new(&issuer).unwrap(),
@@ -499,6 +508,7 @@ fn router(engine: &Arc<Engine>, keys: &Arc<PlatformKeys>, settings: BudgetSettin
             return_url: None,
         }),
         budgets: Arc::new(Budgets::new(settings)),
+        leaving: CancellationToken::new(),
     };
     let (router, _) = till::router().split_for_parts();
     fit(

@@ -74,7 +74,7 @@ fn summary(played: &Played, ground: &Ground) -> String {
 fn log(verbose: bool, folder: &Path) -> Result<()> {
     let config = Config::load(Profile::Demo, folder)?.log;
     if verbose {
-        return super::log(&config);
+        return super::log(&config, None);
     }
     let path = folder.join("demo.log");
     let file = File::create(&path).with_context(|| format!("making {}", path.display()))?;

@@ -11,9 +11,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use tracing_subscriber::EnvFilter;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, fmt};
 
 use crate::config::{LogConfig, LogFormat, Profile};
+use crate::watch::log::CountLines;
+use crate::watch::traces::Traces;
 
 /// 消费码支付平台 · a payment-channel platform for consumption codes.
 #[derive(Debug, Parser)]
@@ -87,16 +92,19 @@ pub fn run(command: Command) -> ExitCode {
     })
 }
 
-/// Sets logging up, once for the process.
-fn log(config: &LogConfig) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&config.filter)?;
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
-    match config.format {
-        LogFormat::Text => builder.with_target(false).init(),
-        LogFormat::Json => builder.json().with_current_span(true).with_span_list(false).init(),
-    }
+/// Sets logging and, where it is wished, tracing up, once for the process.
+fn log(config: &LogConfig, traces: Option<&Traces>) -> anyhow::Result<()> {
+    let lines = fmt::layer().with_writer(std::io::stderr);
+    let lines = match config.format {
+        LogFormat::Text => lines.with_target(false).boxed(),
+        LogFormat::Json => lines.json().with_current_span(true).with_span_list(false).boxed(),
+    };
+    let lines = lines.with_filter(EnvFilter::try_new(&config.filter)?);
+    tracing_subscriber::registry()
+        .with(traces.map(Traces::layer))
+        .with(lines)
+        .with(CountLines.with_filter(LevelFilter::WARN))
+        .init();
     Ok(())
 }
 

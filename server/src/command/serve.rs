@@ -11,11 +11,13 @@ use crate::bench;
 use crate::config::{Config, Profile};
 use crate::demo::{Folder, seed};
 use crate::serve::Server;
+use crate::watch::traces::Traces;
 
 /// Runs until it is told to stop.
 pub(super) async fn run(profile: Profile, folder: &Path) -> Result<()> {
     let mut config = Config::load(profile, folder)?;
-    super::log(&config.log)?;
+    let traces = Traces::start(&config.traces)?;
+    super::log(&config.log, traces.as_ref())?;
     let files = bench::raise_open_files();
     tracing::debug!(files, "this process may open {files} files");
     let demo = match profile {
@@ -51,6 +53,9 @@ pub(super) async fn run(profile: Profile, folder: &Path) -> Result<()> {
     super::asked_to_stop().await?;
     tracing::info!("stopping");
     server.stop().await;
+    if let Some(traces) = traces {
+        traces.stop().await;
+    }
     Ok(())
 }
 
@@ -60,7 +65,7 @@ fn announce(server: &Server, simulator: Option<&Simulator>) {
     println!("  documentation  {url}/docs   ({url}/openapi.json)");
     println!("  health         {url}/healthz   {url}/readyz");
     if let Some(ops) = server.ops_url() {
-        println!("operators    {ops}/channels");
+        println!("operators    {ops}/channels   {ops}/metrics");
     }
     if let Some(simulator) = simulator {
         println!("simulators   {}", simulator.url());

@@ -31,10 +31,11 @@ pub(super) struct Arguments {
 
 /// Runs until it is told to stop.
 pub(super) async fn run(arguments: Arguments) -> Result<()> {
-    super::log(&LogConfig {
+    let log = LogConfig {
         format: LogFormat::Text,
         filter: arguments.log,
-    })?;
+    };
+    super::log(&log, None)?;
     let settings = Settings {
         listen: arguments.listen,
         data_dir: arguments.data_dir,

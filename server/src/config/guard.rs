@@ -3,7 +3,7 @@
 use metropay_core::secret::Secret;
 use metropay_core::vault::MasterKey;
 
-use super::{CodeKind, Config, Profile};
+use super::{CodeKind, Config, Profile, RedisConfig};
 
 /// Everything that stands against a start, in words that an operator can act on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -21,6 +21,15 @@ impl Config {
             reasons.push("secrets.master_key is missing: set METROPAY_SECRETS__MASTER_KEY".to_owned());
         } else if let Err(error) = MasterKey::parse(&self.secrets.master_key) {
             reasons.push(format!("secrets.master_key is not usable: {error}"));
+        }
+        if let Err(error) = self.traces.target() {
+            reasons.push(format!("{error:#}"));
+        }
+        if let Some(Err(error)) = self.redis.as_ref().map(RedisConfig::validate) {
+            reasons.push(error.to_string());
+        }
+        if self.server.unready_s > self.server.drain_s {
+            reasons.push("server.unready_s is a part of server.drain_s and cannot be longer".to_owned());
         }
         if profile == Profile::Production {
             self.guard_production(&mut reasons);

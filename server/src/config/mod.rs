@@ -1,6 +1,7 @@
 //! The configuration: defaults, then the profile's file, then the environment. Unknown fields are refused.
 
 mod guard;
+mod traces;
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
@@ -18,10 +19,12 @@ use metropay_core::money::Fen;
 use metropay_core::secret::Secret;
 use metropay_payment_api::app::token::{AppIssuer, AppKey};
 pub use metropay_payment_api::till::BudgetSettings;
+pub use metropay_redis::RedisConfig;
 use metropay_web::client::Proxies;
 use serde::Deserialize;
 
 pub use guard::Unsafe;
+pub use traces::TracesConfig;
 
 /// Under which profile a server runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -62,6 +65,9 @@ pub struct Config {
     pub server: ServerConfig,
     /// The database.
     pub database: DatabaseConfig,
+    /// What nodes share and may lose; absent means that this node is the only one.
+    #[serde(default)]
+    pub redis: Option<RedisConfig>,
     /// What has no default.
     pub secrets: SecretsConfig,
     /// The App and its tokens.
@@ -75,6 +81,9 @@ pub struct Config {
     pub budgets: BudgetSettings,
     /// Logs.
     pub log: LogConfig,
+    /// Traces.
+    #[serde(default)]
+    pub traces: TracesConfig,
     /// The simulators.
     pub simulator: SimulatorConfig,
     /// What only a measured server has.
@@ -105,12 +114,15 @@ pub struct ServerConfig {
     pub proxies: Proxies,
     /// How long a stopping server lets requests in progress end, in seconds.
     pub drain_s: u64,
+    /// How much of that it still accepts new requests while it says that it is not ready, in seconds: as long as load balancers take
+    /// to notice.
+    pub unready_s: u64,
     /// Connections at the same time.
     pub connections_max: usize,
 }
 
 /// The database.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DatabaseConfig {
     /// A SeaORM address.
@@ -158,6 +170,18 @@ impl From<PoolsConfig> for Pools {
             queries: config.queries.get(),
             jobs: config.jobs.get(),
         }
+    }
+}
+
+impl std::fmt::Debug for DatabaseConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The address may hold a password: only what kind of database it is, is shown.
+        let kind = self.url.split(':').next().unwrap_or_default();
+        f.debug_struct("DatabaseConfig")
+            .field("kind", &kind)
+            .field("migrate", &self.migrate)
+            .field("pools", &self.pools)
+            .finish_non_exhaustive()
     }
 }
 
@@ -390,6 +414,34 @@ mod tests {
             let after = Config::load(Profile::Demo, Path::new("config")).unwrap();
             assert!(!after.simulator.enabled);
             assert_eq!(after.server.listen.port(), 9999);
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn redis_is_absent_or_a_section_whose_password_comes_from_the_environment() {
+        figment::Jail::expect_with(|jail| {
+            assert!(
+                Config::load(Profile::Default, Path::new("config"))
+                    .unwrap()
+                    .redis
+                    .is_none()
+            );
+            jail.create_dir("config")?;
+            jail.create_file(
+                "config/default.toml",
+                "[redis]\nmode = \"cluster\"\nurls = [\"rediss://a:1\", \"rediss://b:1\"]\n",
+            )?;
+            jail.set_env("METROPAY_REDIS__PASSWORD", "hush");
+            let config = Config::load(Profile::Default, Path::new("config")).unwrap();
+            let redis = config.redis.as_ref().unwrap();
+            assert_eq!(redis.password.as_ref().map(Secret::expose), Some("hush"));
+            assert!(redis.is_secure() && redis.validate().is_ok());
+            assert!(!format!("{config:?}").contains("hush"));
+            jail.create_file("config/default.toml", "[redis]\nurls = [\"redis://:hush@a:1\"]\n")?;
+            let refused = Config::load(Profile::Default, Path::new("config")).unwrap();
+            let told = refused.guard(Profile::Default).unwrap_err().to_string();
+            assert!(told.contains("redis.urls") && !told.contains("hush"), "{told}");
             Ok(())
         });
     }

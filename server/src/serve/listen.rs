@@ -38,7 +38,11 @@ pub(super) async fn serve(listener: TcpListener, app: Router, stop: Cancellation
     let graceful = GracefulShutdown::new();
     loop {
         // Without room nothing is accepted: the kernel's queue and the client wait.
-        let Ok(place) = Arc::clone(&room).acquire_owned().await else {
+        let place = tokio::select! {
+            place = Arc::clone(&room).acquire_owned() => place,
+            () = stop.cancelled() => break,
+        };
+        let Ok(place) = place else {
             break;
         };
         let (stream, peer) = tokio::select! {

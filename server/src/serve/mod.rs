@@ -3,6 +3,7 @@
 mod listen;
 mod ops;
 mod pages;
+mod shared;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,11 +15,10 @@ use metropay_core::clock::Clock;
 use metropay_core::engine::{Engine, Parts};
 use metropay_core::job::Job;
 use metropay_core::limit;
-use metropay_core::live::InProcessLive;
-use metropay_core::people::{BuiltinDirectory, PlatformKeys, unlock_vault};
+use metropay_core::people::{PlatformKeys, unlock_vault};
 use metropay_core::random::SystemRandom;
 use metropay_core::rules::BuiltinRules;
-use metropay_core::vault::MasterKey;
+use metropay_core::vault::{MasterKey, Vault};
 use metropay_core::{Db, Lane};
 use metropay_migrations::Migrator;
 use metropay_payment_api::app::AppDoor;
@@ -34,6 +34,8 @@ use tokio_util::sync::CancellationToken;
 use crate::bench::InstantFactory;
 use crate::config::Config;
 use crate::registry;
+use crate::watch::traces;
+use shared::Shared;
 
 /// A running server. [`Server::stop`] drains it; dropping it stops it at once.
 pub struct Server {
@@ -41,9 +43,12 @@ pub struct Server {
     keys: Arc<PlatformKeys>,
     addr: SocketAddr,
     ops: Option<ops::Ops>,
+    leaving: CancellationToken,
+    unready: Duration,
     stop: CancellationToken,
     listening: JoinHandle<()>,
     jobs: Vec<JoinHandle<()>>,
+    shared: Shared,
 }
 
 /// Opens the database, and brings its schema up to date where the configuration says so.
@@ -84,16 +89,25 @@ impl Server {
             .await
             .with_context(|| format!("listening on {}", config.server.listen))?;
         let addr = listener.local_addr()?;
-        let (engine, keys) = build(config, addr, clock).await?;
+        let node = format!("{}-{}", addr.port(), uuid::Uuid::new_v4().simple());
+        let (db, vault, keys) = open(config, &*clock).await?;
+        let mut shared = Shared::start(config, &node, &db)?;
+        let engine = Arc::new(engine(config, addr, node, clock, (db, vault), &shared)?);
+        let budgets = Arc::new(Budgets::shared(config.budgets.clone(), Arc::clone(&shared.peers)));
+        shared.attend(&engine, &budgets);
+        let leaving = CancellationToken::new();
         let doors = Doors {
             engine: Arc::clone(&engine),
+            queries: Arc::new(engine.on(Lane::Queries)),
             keys: Arc::clone(&keys),
             app: Arc::new(app_door(config)?),
-            budgets: Arc::new(Budgets::new(config.budgets.clone())),
+            budgets,
+            leaving: leaving.clone(),
         };
         let app = application(config, doors)?;
         let stop = CancellationToken::new();
-        let drain = Duration::from_secs(config.server.drain_s);
+        let unready = Duration::from_secs(config.server.unready_s);
+        let drain = Duration::from_secs(config.server.drain_s).saturating_sub(unready);
         let bounds = listen::Bounds {
             connections_max: config.server.connections_max,
             drain,
@@ -113,9 +127,12 @@ impl Server {
             keys,
             addr,
             ops,
+            leaving,
+            unready,
             stop,
             listening,
             jobs,
+            shared,
         })
     }
 
@@ -144,8 +161,11 @@ impl Server {
         &self.keys
     }
 
-    /// Stops accepting, lets requests in progress end, stops the jobs, and closes the database.
+    /// Says that it is not ready and ends the event streams; after a while stops accepting, lets requests in progress end, stops the
+    /// jobs, and closes the database.
     pub async fn stop(mut self) {
+        self.leaving.cancel();
+        tokio::time::sleep(self.unready).await;
         self.stop.cancel();
         if let Err(error) = (&mut self.listening).await {
             tracing::error!(%error, "the listener ended badly: {error}");
@@ -159,6 +179,7 @@ impl Server {
             // Aborted is how it ends.
             let _ = job.await;
         }
+        self.shared.stop().await;
         match tokio::time::timeout(CLOSE_MAX, self.engine.db.close()).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::error!(%error, "the database does not close: {error}"),
@@ -169,6 +190,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        self.leaving.cancel();
         self.stop.cancel();
         for job in &self.jobs {
             job.abort();
@@ -176,7 +198,7 @@ impl Drop for Server {
     }
 }
 
-/// The engine and the platform's keys, on a database whose schema is up to date.
+/// The engine and the platform's keys without doors and jobs, on a database whose schema is up to date; it shares nothing.
 ///
 /// # Errors
 /// When the configuration cannot work, or the database does not open or belongs to another master key.
@@ -185,15 +207,37 @@ pub(crate) async fn build(
     addr: SocketAddr,
     clock: Arc<dyn Clock>,
 ) -> Result<(Arc<Engine>, Arc<PlatformKeys>)> {
-    let random = Arc::new(SystemRandom);
+    let (db, vault, keys) = open(config, &*clock).await?;
+    let alone = Config {
+        redis: None,
+        ..config.clone()
+    };
+    let shared = Shared::start(&alone, "alone", &db)?;
+    let engine = engine(config, addr, "alone".to_owned(), clock, (db, vault), &shared)?;
+    Ok((Arc::new(engine), keys))
+}
+
+/// Opens the database, the vault and the platform's keys.
+async fn open(config: &Config, clock: &dyn Clock) -> Result<(Db, Vault, Arc<PlatformKeys>)> {
     let db = open_database(config).await?;
     let master = MasterKey::parse(&config.secrets.master_key).context("secrets.master_key")?;
-    let vault = unlock_vault(&db, &master, &*clock, &*random)
+    let vault = unlock_vault(&db, &master, clock, &SystemRandom)
         .await
         .context("opening the vault")?;
-    let keys = PlatformKeys::load(&db, &vault, &*clock, &*random)
+    let keys = PlatformKeys::load(&db, &vault, clock, &SystemRandom)
         .await
         .context("loading the platform's keys")?;
+    Ok((db, vault, Arc::new(keys)))
+}
+
+fn engine(
+    config: &Config,
+    addr: SocketAddr,
+    node: String,
+    clock: Arc<dyn Clock>,
+    (db, vault): (Db, Vault),
+    shared: &Shared,
+) -> Result<Engine> {
     let public_url = match config.server.public_url.trim_end_matches('/') {
         "" => format!("http://{addr}"),
         url => url.to_owned(),
@@ -203,20 +247,20 @@ pub(crate) async fn build(
     } else {
         registry::channels()
     };
-    let engine = Engine::new(Parts {
-        directory: Arc::new(BuiltinDirectory::new(db.clone())),
+    Ok(Engine::new(Parts {
         db,
         clock,
-        random,
+        random: Arc::new(SystemRandom),
         vault: Arc::new(vault),
         rules: Arc::new(BuiltinRules::new(config.code.form()?)),
-        live: Arc::new(InProcessLive::default()),
+        live: shared.live.clone(),
+        once: shared.once.clone(),
+        directory: shared.directory.clone(),
         channels,
         caps: config.caps.caps()?,
         public_url,
-        node: format!("{}-{}", addr.port(), uuid::Uuid::new_v4().simple()),
-    });
-    Ok((Arc::new(engine), Arc::new(keys)))
+        node,
+    }))
 }
 
 fn app_door(config: &Config) -> Result<AppDoor> {
@@ -232,6 +276,7 @@ fn app_door(config: &Config) -> Result<AppDoor> {
 /// All doors and pages, fitted with their layers.
 fn application(config: &Config, doors: Doors) -> Result<Router> {
     let mut door = Door::new(Arc::clone(&doors.engine.clock), Arc::clone(&doors.engine.random));
+    door.on_span = Some(traces::link);
     door.proxies = config.server.proxies.clone();
     door.body_max_bytes_under = vec![("/notify/", limit::NOTICE_BODY_MAX)];
     let (router, description) = router().split_for_parts();

@@ -5,10 +5,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use axum::extract::{Path, State};
+use axum::extract::{FromRef, Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use http::StatusCode;
+use http::header::CONTENT_TYPE;
 use metropay_core::bill::channel;
 use metropay_core::channel::health::AccountHealth;
 use metropay_core::clock::Day;
@@ -22,11 +24,28 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::listen::{self, Bounds};
+use crate::watch::metrics::{self, Figures};
 
 /// A running listener.
 pub(super) struct Ops {
     pub(super) addr: SocketAddr,
     pub(super) listening: JoinHandle<()>,
+    upkeep: Option<JoinHandle<()>>,
+}
+
+impl Drop for Ops {
+    fn drop(&mut self) {
+        if let Some(upkeep) = &self.upkeep {
+            upkeep.abort();
+        }
+    }
+}
+
+/// What its pages stand on.
+#[derive(Clone, FromRef)]
+struct Known {
+    engine: Arc<Engine>,
+    figures: Option<Figures>,
 }
 
 /// Starts it.
@@ -37,18 +56,40 @@ pub(super) async fn start(at: SocketAddr, engine: Arc<Engine>, stop: Cancellatio
     let listener = TcpListener::bind(at).await;
     let listener = listener.with_context(|| format!("server.ops_listen: listening on {at}"))?;
     let addr = listener.local_addr()?;
+    let figures = Figures::keep();
     let app = Router::new()
         .route("/channels", get(channels))
         .route("/channels/{account}/bill/{day}", get(bill))
-        .with_state(engine);
+        .route("/metrics", get(scrape))
+        .with_state(Known {
+            engine,
+            figures: figures.clone(),
+        });
     let listening = tokio::spawn(listen::serve(listener, app, stop, bounds));
-    Ok(Ops { addr, listening })
+    let upkeep = figures.map(|figures| tokio::spawn(figures.upkeep()));
+    Ok(Ops {
+        addr,
+        listening,
+        upkeep,
+    })
 }
 
 /// How the channel accounts are doing, as this process sees it: breaker, figures of the last minute and of the last ten, the
 /// last error.
 async fn channels(State(engine): State<Arc<Engine>>) -> Json<Vec<AccountHealth>> {
     Json(engine.health().all(engine.clock.now()))
+}
+
+/// The figures of this process.
+async fn scrape(State(Known { engine, figures }): State<Known>) -> Response {
+    match figures {
+        Some(figures) => ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], figures.scrape(&engine).await).into_response(),
+        None => (
+            StatusCode::NOT_IMPLEMENTED,
+            "another library keeps this process's figures",
+        )
+            .into_response(),
+    }
 }
 
 /// What the channel's own bill of an account's China day (`YYYYMMDD`) says in all; it is fetched and read for this answer.

@@ -35,8 +35,14 @@ async fn healthz() -> Json<Value> {
     Json(json!({ "status": "ok" }))
 }
 
-/// The process can do its work: the database answers.
+/// The process can do its work: the database answers, and it is not about to stop.
 async fn readyz(State(doors): State<Doors>) -> (StatusCode, Json<Value>) {
+    if doors.leaving.is_cancelled() {
+        return (
+            StatusCode::SERVICE_UNAVAILABLE,
+            Json(json!({ "status": "not ready", "reason": "stopping" })),
+        );
+    }
     match doors.engine.ping().await {
         Ok(()) => (StatusCode::OK, Json(json!({ "status": "ready" }))),
         Err(problem) => {

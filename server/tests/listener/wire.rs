@@ -14,6 +14,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 async fn server(folder: &Path) -> Server {
+    server_with(folder, |_| {}).await
+}
+
+/// A server on this folder, with a configuration that is changed before it starts.
+pub(crate) async fn server_with(folder: &Path, change: impl FnOnce(&mut Config)) -> Server {
     let mut config = Config::load(Profile::Default, Path::new("no such folder")).unwrap();
     config.server.listen = ([127, 0, 0, 1], 0).into();
     config.database.url = format!("sqlite://{}/metropay.db?mode=rwc", folder.display());
@@ -25,6 +30,7 @@ async fn server(folder: &Path) -> Server {
         public_key_pem: None,
         secret: Some(MasterKey::generate(&SystemRandom).text()),
     }];
+    change(&mut config);
     Server::start(&config, Arc::new(SystemClock)).await.unwrap()
 }
 

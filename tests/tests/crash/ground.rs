@@ -12,8 +12,10 @@ use metropay_server::config::{Config, Profile};
 use metropay_server::demo::{Credentials, Folder, seed};
 use metropay_server::serve::Server;
 use metropay_simulator::{Effect, Fault, Movement, Settings, Simulator};
+use metropay_tests::containers::Database;
 use metropay_tests::process::{Launch, Process, free_address, tail};
-use metropay_tests::{App, Phone, Till, store};
+use metropay_tests::store::{self, Store};
+use metropay_tests::{App, Phone, Till};
 use serde_json::{Value, json};
 
 use crate::{Sent, till};
@@ -43,6 +45,8 @@ pub(crate) struct Ground {
     simulator: Simulator,
     launch: Launch,
     folder: tempfile::TempDir,
+    #[expect(dead_code, reason = "dropping it removes the case's database")]
+    database: Option<Database>,
 }
 
 impl Ground {
@@ -55,9 +59,7 @@ impl Ground {
         let address = free_address()?;
         let mut config = configuration(folder.path())?;
         config.server.listen = address;
-        if let Some(database) = store::copy_of(&template.database_url).await? {
-            config.database = database;
-        }
+        let database = store::copy_of(template.database.as_ref(), &mut config).await?;
         let demo = Folder::at(folder.path().to_owned())?;
         let app_key = demo.complete(&mut config)?;
         // Everybody is told the new addresses; keys and contracts stay.
@@ -73,6 +75,10 @@ impl Ground {
             ),
             ("METROPAY_SERVER__DRAIN_S".to_owned(), "5".to_owned()),
         ];
+        // Many cases share one server.
+        for lane in ["PAYMENTS", "QUERIES", "JOBS"] {
+            environment.push((format!("METROPAY_DATABASE__POOLS__{lane}"), "2".to_owned()));
+        }
         for (name, value) in caps {
             environment.push((format!("METROPAY_CAPS__{}", name.to_uppercase()), value.to_string()));
         }
@@ -89,6 +95,7 @@ impl Ground {
             simulator,
             launch,
             folder,
+            database,
         })
     }
 
@@ -202,7 +209,7 @@ pub(crate) async fn dead(mut server: Process) -> Result<()> {
 /// A folder that was seeded once: making keys and signing contracts takes seconds, copying does not.
 struct Template {
     folder: tempfile::TempDir,
-    database_url: String,
+    database: Option<Database>,
 }
 
 /// Kept as long as a test uses it.
@@ -217,21 +224,20 @@ impl Template {
         let folder = tempfile::tempdir()?;
         // A runtime of its own: when it is gone, so is every connection to the database.
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        let database_url = runtime.block_on(prepare(folder.path()))?;
+        let database = runtime.block_on(prepare(folder.path()))?;
         runtime.shutdown_timeout(Duration::from_secs(10));
-        let template = Arc::new(Self { folder, database_url });
+        let template = Arc::new(Self { folder, database });
         *kept = Arc::downgrade(&template);
         Ok(template)
     }
 }
 
-/// Seeds, opens the user's code account, and signs with every channel; answers where the database stands.
-async fn prepare(folder: &Path) -> Result<String> {
+/// Seeds, opens the user's code account, and signs with every channel; answers the database where it is not in
+/// the folder.
+async fn prepare(folder: &Path) -> Result<Option<Database>> {
     let simulator = simulate(folder).await?;
     let mut config = configuration(folder)?;
-    if let Some(database) = store::fresh().await? {
-        config.database = database;
-    }
+    let database = Store::asked().fresh(&mut config).await?;
     let demo = Folder::at(folder.to_owned())?;
     let app_key = demo.complete(&mut config)?;
     let server = Server::start(&config, Arc::new(SystemClock)).await?;
@@ -243,7 +249,7 @@ async fn prepare(folder: &Path) -> Result<String> {
         sign(&app, &credentials.merchants[0].mch_id, channel).await?;
     }
     server.stop().await;
-    Ok(config.database.url)
+    Ok(database)
 }
 
 async fn sign(app: &App, mch_id: &str, channel: &str) -> Result<()> {

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, ensure};
 use metropay_simulator::{Effect, MovementKind};
 use metropay_tests::Reply;
 use metropay_tests::process::Process;
+use metropay_tests::store::Store;
 
 use crate::crowd::{self, Case};
 use crate::ground::{CHANNELS, Ground, dead};
@@ -106,6 +107,9 @@ fn case(channel: &'static str, order: Order, point: Point, again: Option<&'stati
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_reversal_whose_server_dies_leaves_no_money_taken() {
+    if !Store::asked().is_there().await {
+        return;
+    }
     let forsaken = [Point::Looking, Point::Answered, Point::Settling];
     let open = [
         Point::Asked,

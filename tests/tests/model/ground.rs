@@ -10,9 +10,11 @@ use metropay_core::clock::{Clock, Time};
 use metropay_core::code::form::{CodeForm, CodeType, PREFIX};
 use metropay_core::engine::{Caps, Engine, Parts};
 use metropay_core::id::{AccountId, ChannelId, MandateId, MchId, StoreId, Uid};
-use metropay_core::live::InProcessLive;
 use metropay_core::mandate::{self, Signing};
 use metropay_core::money::Fen;
+use metropay_core::node::SharedLive;
+use metropay_core::once::DatabaseOnce;
+use metropay_core::peers::{Alone, Peers};
 use metropay_core::people::{BuiltinDirectory, NewMerchant, put_account, register, unlock_vault};
 use metropay_core::problem::Problem;
 use metropay_core::random::SystemRandom;
@@ -51,7 +53,7 @@ pub(crate) struct Ground {
     pub(crate) gateway: Arc<Gateway>,
     clock: Arc<HeldClock>,
     notices: AtomicU64,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Ground {
@@ -77,7 +79,7 @@ impl Ground {
             gateway,
             clock,
             notices: AtomicU64::new(0),
-            _folder: folder,
+            folder,
         };
         for who in 0..USERS {
             user::open(&ground.engine, &uid(who), None)
@@ -88,6 +90,23 @@ impl Ground {
             }
         }
         ground
+    }
+
+    /// Another node on the same database, with these others.
+    pub(crate) async fn beside(&self, name: &str, peers: Arc<dyn Peers>) -> Node {
+        let (master, _) = TEMPLATE.get_or_init(template).await;
+        let form = CodeForm::new(PREFIX, CodeType::Online).expect("the form of our codes");
+        let rules = Arc::new(BuiltinRules::new(form));
+        node(
+            name,
+            peers,
+            self.folder.path(),
+            master,
+            &self.clock,
+            &self.gateway,
+            rules,
+        )
+        .await
     }
 
     pub(crate) fn now(&self) -> Time {
@@ -206,20 +225,43 @@ async fn engine(
     gateway: &Arc<Gateway>,
     rules: Arc<dyn Rules>,
 ) -> Arc<Engine> {
+    let alone = Arc::new(Alone::default());
+    node("model", alone, folder, master, clock, gateway, rules).await.engine
+}
+
+/// A node: an engine, and what it shares with others.
+pub(crate) struct Node {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) live: Arc<SharedLive>,
+    pub(crate) directory: Arc<BuiltinDirectory>,
+}
+
+async fn node(
+    name: &str,
+    peers: Arc<dyn Peers>,
+    folder: &Path,
+    master: &str,
+    clock: &Arc<HeldClock>,
+    gateway: &Arc<Gateway>,
+    rules: Arc<dyn Rules>,
+) -> Node {
     let db = Db::open(&address(folder), Pools::default())
         .await
         .expect("the database opens");
     let master = MasterKey::parse(&master.into()).expect("a key that was made here");
     let vault = unlock_vault(&db, &master, &**clock, &SystemRandom).await;
     let fen = |fen| Fen::new(fen).expect("an amount");
-    Arc::new(Engine::new(Parts {
-        directory: Arc::new(BuiltinDirectory::new(db.clone())),
+    let live = Arc::new(SharedLive::new(Arc::clone(&peers)));
+    let directory = Arc::new(BuiltinDirectory::shared(db.clone(), peers));
+    let engine = Arc::new(Engine::new(Parts {
+        once: Arc::new(DatabaseOnce::new(db.clone())),
         db,
         clock: clock.clone(),
         random: Arc::new(SystemRandom),
         vault: std::sync::Arc::new(vault.expect("the vault opens")),
         rules,
-        live: Arc::new(InProcessLive::default()),
+        live: live.clone(),
+        directory: directory.clone(),
         channels: ChannelRegistry::new().with(Linked(Arc::clone(gateway))),
         caps: Caps {
             per_payment: fen(PER_PAYMENT_FEN),
@@ -230,6 +272,11 @@ async fn engine(
             ..Caps::default()
         },
         public_url: "https://pay.example.com".to_owned(),
-        node: "model".to_owned(),
-    }))
+        node: name.to_owned(),
+    }));
+    Node {
+        engine,
+        live,
+        directory,
+    }
 }

@@ -9,5 +9,6 @@ mod books;
 mod consent;
 mod gateway;
 mod ground;
+mod nodes;
 mod random;
 mod wire;

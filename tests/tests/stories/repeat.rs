@@ -5,7 +5,7 @@ use std::time::Duration;
 use metropay_simulator::Effect;
 use metropay_simulator::MovementKind::Debit;
 use metropay_tests::channel::{ALIPAY, UNIONPAY, WECHAT, Words};
-use metropay_tests::{World, story};
+use metropay_tests::{Wishes, World, story, story_with};
 use serde_json::json;
 
 #[tokio::test]
@@ -109,6 +109,68 @@ async fn both_numbers_of_an_order_find_it_and_two_that_disagree_do_not() {
             "{}",
             neither.body
         );
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_refusal_of_a_repeat_is_no_proof_that_wechat_was_not_paid() {
+    repeat_is_refused(&WECHAT).await;
+}
+
+#[tokio::test]
+async fn a_refusal_of_a_repeat_is_no_proof_that_alipay_was_not_paid() {
+    repeat_is_refused(&ALIPAY).await;
+}
+
+#[tokio::test]
+async fn a_refusal_of_a_repeat_is_no_proof_that_unionpay_was_not_paid() {
+    repeat_is_refused(&UNIONPAY).await;
+}
+
+/// The answer to a deduction is lost, nobody can be asked, and the till's repeat is sent again in its place: "not enough
+/// money" speaks of the second sending alone.
+async fn repeat_is_refused(channel: &Words) {
+    let wishes = Wishes {
+        till_wait_ms: 400,
+        send_lease_ms: Some(600),
+        breaker: false,
+        ..Wishes::default()
+    };
+    story_with(wishes, async |world| {
+        let app = world.rider(channel.id).await?;
+        for (no, lost, moved) in [
+            ("PAID", Effect::ResetAfter, &[(Debit, 700)][..]),
+            ("LOST", Effect::ResetBefore, &[]),
+        ] {
+            world.faults(channel, "notify", 0, Effect::NoticeLost);
+            world.faults(channel, channel.query, 0, Effect::ResetBefore);
+            world.fault(channel, channel.deduct, lost);
+            let (digits, _) = world.code(&app).await?;
+            let order = World::order(no, &digits, 700);
+            let unknown = world.till().call("applypay", &order).await?;
+            assert_eq!(unknown.text("pay_status"), "PS_PAYING", "{}", unknown.body);
+
+            let code = channel.poor.to_owned();
+            world.fault(channel, channel.deduct, Effect::Refuse { code });
+            world.advance(Duration::from_secs(2));
+            let refused = world.till().call("applypay", &order).await?;
+            assert_eq!(refused.text("pay_status"), "PS_PAYING", "{no}: {}", refused.body);
+            let waiting = world.frame().faults.list();
+            let unused = waiting.iter().any(|line| matches!(line.effect, Effect::Refuse { .. }));
+            assert!(!unused, "{no}: the repeat was not sent");
+
+            world.clear_faults();
+            let ended = world.ended_in_time(no).await?;
+            assert_eq!(
+                ended.text("pay_status") == "PS_SUCCESS",
+                !moved.is_empty(),
+                "{no}: {}",
+                ended.body
+            );
+            assert_eq!(world.moved(no).await?, moved, "{no}");
+        }
         Ok(())
     })
     .await;

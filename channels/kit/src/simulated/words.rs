@@ -20,6 +20,8 @@ pub struct Words {
     pub refuses_repeat: &'static str,
     /// A merchant that is none of ours.
     pub other_merchant: &'static str,
+    /// A currency that is not yuan; nothing where messages name none.
+    pub other_currency: Option<&'static str>,
     /// Where the user's decision on a contract goes.
     pub decide: &'static str,
     /// Where the user ends a contract, and what its handle is called there.
@@ -57,7 +59,7 @@ impl Words {
             Fault::RefuseRepeat => json!({ "effect": "refuse", "code": self.refuses_repeat }),
             Fault::Repeated(more) => json!({ "effect": "notice_repeated", "more": more }),
             Fault::Late(time) => json!({ "effect": "notice_late", "ms": ms(time) }),
-            Fault::OtherCurrency => return None,
+            Fault::OtherCurrency => json!({ "effect": "wrong_currency", "currency": self.other_currency? }),
         })
     }
 }
@@ -69,13 +71,15 @@ fn usual(act: Act, fault: &Fault) -> bool {
             !matches!(act, Act::Sign) && (act != Act::Notify || *fault == Fault::WrongSignature)
         }
         Fault::OtherOrder(_) => matches!(act, Act::Query | Act::QueryRefund | Act::Refund),
-        Fault::OtherAmount(_) => matches!(act, Act::Query | Act::QueryRefund | Act::Refund | Act::Notify),
+        Fault::OtherAmount(_) | Fault::OtherCurrency => {
+            matches!(act, Act::Query | Act::QueryRefund | Act::Refund | Act::Notify)
+        }
         Fault::OtherMerchant => act != Act::Sign,
         Fault::Blind => matches!(act, Act::Query | Act::QueryRefund | Act::QueryContract),
         Fault::Pending(_) | Fault::FailLater(_) => matches!(act, Act::Deduct | Act::Refund),
         Fault::Refuse => matches!(act, Act::Deduct | Act::PayByCode | Act::Refund),
         Fault::Repeated(_) | Fault::Late(_) => act == Act::Notify,
-        Fault::OtherCurrency | Fault::RefuseRepeat => false,
+        Fault::RefuseRepeat => false,
     }
 }
 
@@ -104,6 +108,7 @@ pub static WECHAT: Words = Words {
     refuses: ("NOTENOUGH", "USER_ACCOUNT_ABNORMAL"),
     refuses_repeat: "NOTENOUGH",
     other_merchant: "1900000001",
+    other_currency: Some("USD"),
     decide: "/phone/sign",
     end_contract: Some(("/phone/contracts/terminate", "contract_id")),
     repeats_within: Duration::from_secs(1),
@@ -124,7 +129,7 @@ pub static WECHAT: Words = Words {
             "public_key_pem": account["public_key_pem"], "app_secret": account["app_secret"],
             "oauth_page_url": base, "oauth_api_url": base,
             "payment_code": true, "base_url": base, "signing_page_url": format!("{base}/phone/sign"),
-            "deduct_timeout_s": 2, "code_pay_timeout_s": 2, "refund_timeout_s": 2, "query_timeout_s": 2,
+            "deduct_timeout_s": 2, "code_pay_timeout_s": 2, "refund_timeout_s": 2, "query_timeout_s": 4,
         })
     },
 };
@@ -146,12 +151,15 @@ pub static ALIPAY: Words = Words {
     plays: |act, fault| match fault {
         // Its answers name no merchant; an answer is for whoever asked.
         Fault::OtherMerchant => act == Act::Notify,
+        // Nor a currency: the gateway knows yuan alone.
+        Fault::OtherCurrency => false,
         Fault::OtherOrder(_) | Fault::OtherAmount(_) => usual(act, fault) || act == Act::Deduct,
         _ => usual(act, fault),
     },
     refuses: ("ACQ.BUYER_BALANCE_NOT_ENOUGH", "ACQ.TRADE_HAS_FINISHED"),
     refuses_repeat: "",
     other_merchant: "2021000000000001",
+    other_currency: None,
     decide: "/phone/sign",
     end_contract: Some(("/phone/agreement", "agreement_no")),
     repeats_within: Duration::from_secs(3),
@@ -195,6 +203,7 @@ pub static UNIONPAY: Words = Words {
     refuses: ("64", "62"),
     refuses_repeat: "11",
     other_merchant: "777290058000001",
+    other_currency: Some("840"),
     decide: "/sim/front/open",
     end_contract: None,
     repeats_within: Duration::from_secs(2),

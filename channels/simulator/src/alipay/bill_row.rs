@@ -5,7 +5,7 @@ use super::bill_period::Period;
 use super::parts::Parts;
 use super::postings::{self, Posting};
 use super::{trade, user};
-use crate::fault::Effect;
+use crate::fault::{Effect, fillers};
 use crate::store::Tx;
 
 /// One payment or refund of the period.
@@ -128,6 +128,9 @@ fn twist(rows: &mut Vec<Row>, account: &Account, period: &Period, effect: &Effec
             }
         }
         Effect::BillRowExtra { order_no, fen } => rows.push(Row::invented(account, period, order_no, *fen)),
+        Effect::BillLong { rows: more } => {
+            rows.extend(fillers(*more).map(|no| Row::invented(account, period, &no, 1)));
+        }
         Effect::BillRowAmount { order_no, fen } => {
             if let Some(place) = place(rows, order_no) {
                 rows[place].parts = with_total(rows[place].parts, *fen);

@@ -88,7 +88,10 @@ pub(super) fn paid_after_reverse_ms(effects: &[Effect]) -> Option<u64> {
 pub(super) fn lies(effect: &Effect) -> bool {
     matches!(
         effect,
-        Effect::WrongAmount { .. } | Effect::WrongOrder { .. } | Effect::WrongMerchant { .. }
+        Effect::WrongAmount { .. }
+            | Effect::WrongOrder { .. }
+            | Effect::WrongMerchant { .. }
+            | Effect::WrongCurrency { .. }
     )
 }
 
@@ -106,6 +109,7 @@ pub(super) fn twist(effects: &[Effect], fields: &mut Fields) {
             Effect::WrongAmount { fen } => lie(&["txnAmt", "settleAmt"], &fen.to_string()),
             Effect::WrongOrder { order_no } => lie(&["orderId"], order_no),
             Effect::WrongMerchant { account } => lie(&["merId"], account),
+            Effect::WrongCurrency { currency } => lie(&["currencyCode", "settleCurrencyCode"], currency),
             _ => {}
         }
     }

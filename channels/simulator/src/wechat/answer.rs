@@ -171,7 +171,7 @@ pub(super) fn seal(message: &mut Fields, key: &str, sign_type: SignType, forged:
     message.put("sign", sign);
 }
 
-/// Makes a message tell of another amount, order or merchant, before it is signed.
+/// Makes a message tell of another amount, order, merchant or currency, before it is signed.
 pub(super) fn distort(message: &mut Fields, effects: &[Effect]) {
     for effect in effects {
         match effect {
@@ -185,6 +185,7 @@ pub(super) fn distort(message: &mut Fields, effects: &[Effect]) {
                 };
                 replace(message, vec![name.to_owned()], account);
             }
+            Effect::WrongCurrency { currency } => replace(message, currency_names(message), currency),
             _ => {}
         }
     }
@@ -205,6 +206,18 @@ fn amount_names(message: &Fields) -> Vec<String> {
         names(message, |stem| matches!(stem, "total_fee" | "cash_fee"))
     } else {
         refund
+    }
+}
+
+/// Which currency is told; where none is told it is yuan, and to say otherwise takes a field more.
+fn currency_names(message: &Fields) -> Vec<String> {
+    let told = names(message, |stem| {
+        matches!(stem, "fee_type" | "cash_fee_type" | "refund_fee_type")
+    });
+    if told.is_empty() && !amount_names(message).is_empty() {
+        vec!["fee_type".to_owned()]
+    } else {
+        told
     }
 }
 

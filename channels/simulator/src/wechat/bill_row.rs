@@ -2,7 +2,7 @@
 
 use super::order::{self, BANK_TYPE, Order};
 use super::refund::{self, Refund, Status};
-use crate::fault::Effect;
+use crate::fault::{Effect, fillers};
 use crate::store::Tx;
 
 /// The part of a day's business that a bill is about.
@@ -195,6 +195,7 @@ pub(super) fn distort(rows: &mut Vec<Row>, effects: &[Effect], scope: &Scope) {
             Effect::BillDoubled => *rows = rows.iter().flat_map(|row| [row.clone(), row.clone()]).collect(),
             Effect::BillRowMissing { order_no } => rows.retain(|row| row.number() != Some(order_no)),
             Effect::BillRowExtra { order_no, fen } => rows.push(never_was(scope, order_no, *fen)),
+            Effect::BillLong { rows: more } => rows.extend(fillers(*more).map(|no| never_was(scope, &no, 1))),
             Effect::BillRowAmount { order_no, fen } => change(rows, order_no, |row| match row.kind {
                 Kind::Payment => row.order_fen = *fen,
                 Kind::Refund | Kind::Reversal => row.refund_fen = *fen,

@@ -4,7 +4,7 @@
 use super::bill_file::{in_file, ticked, yuan};
 use super::bill_row::Scope;
 use super::{number, order, refund};
-use crate::fault::Effect;
+use crate::fault::{Effect, fillers};
 use crate::store::Tx;
 
 /// Whose money: only the basic account has any here.
@@ -135,6 +135,7 @@ pub(super) fn distort(rows: &mut Vec<Row>, effects: &[Effect], scope: &Scope) {
             Effect::BillDoubled => *rows = rows.iter().flat_map(|row| [row.clone(), row.clone()]).collect(),
             Effect::BillRowMissing { order_no } => rows.retain(|row| row.voucher_no != *order_no),
             Effect::BillRowExtra { order_no, fen } => rows.push(never_was(scope, order_no, *fen)),
+            Effect::BillLong { rows: more } => rows.extend(fillers(*more).map(|no| never_was(scope, &no, 1))),
             Effect::BillRowAmount { order_no, fen } => {
                 change(rows, order_no, |row| row.business != FEE, |row| row.amount_fen = *fen);
             }

@@ -128,7 +128,10 @@ pub(super) fn wrong_content(frame: &Frame, order_no: &str) -> Vec<Effect> {
     let falsifies = |effect: &Effect| {
         matches!(
             effect,
-            Effect::WrongAmount { .. } | Effect::WrongOrder { .. } | Effect::WrongMerchant { .. }
+            Effect::WrongAmount { .. }
+                | Effect::WrongOrder { .. }
+                | Effect::WrongMerchant { .. }
+                | Effect::WrongCurrency { .. }
         )
     };
     frame.faults.take(Gateway::Wechat, "notify", order_no, falsifies)

@@ -209,7 +209,7 @@ impl Family {
                 matches!(self, Self::Deduction | Self::Close | Self::CodePayment | Self::Reverse)
             }
             Effect::Blind => matches!(self, Self::OrderQuery | Self::RefundQuery | Self::ContractQuery),
-            Effect::WrongAmount { .. } => {
+            Effect::WrongAmount { .. } | Effect::WrongCurrency { .. } => {
                 matches!(
                     self,
                     Self::OrderQuery | Self::RefundQuery | Self::Refund | Self::CodePayment

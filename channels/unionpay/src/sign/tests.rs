@@ -9,8 +9,9 @@ macro_rules! vector {
         include_str!(concat!("../../tests/vectors/", $name))
     };
 }
+pub(super) use vector;
 
-fn account(check_cn: bool) -> Signing {
+pub(super) fn account(check_cn: bool) -> Signing {
     let trust = Trust::new(
         vector!("certificates/root.pem"),
         vector!("certificates/middle.pem"),
@@ -21,7 +22,7 @@ fn account(check_cn: bool) -> Signing {
     Signing::rsa(vector!("certificates/merchant.pem"), &key, Arc::new(trust)).unwrap()
 }
 
-fn now() -> Time {
+pub(super) fn now() -> Time {
     Time::parse_china("20250301123456", "%Y%m%d%H%M%S").unwrap()
 }
 

@@ -561,7 +561,7 @@ fn the_console_can_build_its_form_and_hides_what_is_secret() {
         };
         assert!(chinese("title") && chinese("description"), "{name}: {property}");
     }
-    for secret in ["sign_key_pem", "secure_key"] {
+    for secret in ["sign_key_pem", "sign_pfx", "sign_pfx_password", "secure_key"] {
         let text = properties[secret].to_string();
         assert!(text.contains("writeOnly") && text.contains("password"), "{text}");
     }

@@ -22,6 +22,8 @@ mod file;
 #[cfg(test)]
 mod gateway;
 #[cfg(test)]
+mod pfx;
+#[cfg(test)]
 mod reversals;
 #[cfg(test)]
 mod tokens;

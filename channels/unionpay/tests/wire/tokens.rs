@@ -169,6 +169,28 @@ async fn the_encryption_certificate_is_fetched_when_it_is_needed_and_kept() {
 }
 
 #[tokio::test]
+async fn the_encryption_certificate_is_asked_for_again_once_a_day_and_the_known_one_goes_on_without_answer() {
+    let other = vector!("certificates/gateway_prod.pem");
+    for (handed_out, serial) in [(other, "69026276698"), ("rubbish", "69026275927")] {
+        let stage = Stage::with(knowing, handing_out(handed_out)).await;
+        for (time, renewed) in [
+            ("20250302123455", false),
+            ("20250302123456", true),
+            ("20250303123455", false),
+            ("20250303123456", true),
+        ] {
+            stage.clock.set(time);
+            let before = stage.kinds().await.len();
+            assert!(stage.own.change_token(&contract(Some(TOKEN)), &holder()).await.is_ok());
+            let kinds = stage.kinds().await;
+            assert_eq!(kinds[before..].contains(&"95".to_owned()), renewed, "{time}: {kinds:?}");
+        }
+        let (_, fields) = stage.asked().await.pop().unwrap();
+        assert_eq!(fields["encryptCertId"], serial);
+    }
+}
+
+#[tokio::test]
 async fn a_renewal_tells_whether_there_is_a_new_certificate_and_uses_it() {
     let stage = Stage::with(knowing, handing_out(ENCRYPTION)).await;
     assert_eq!(

@@ -26,7 +26,7 @@ impl Refuses for CodeAccountClose {
     responses((status = 200, body = Envelope<CodeAccount>), Refused::<CodeAccountClose>)
 )]
 pub(in crate::app) async fn close(call: Call, State(doors): State<Doors>, rider: Rider) -> Answer<CodeAccount> {
-    call.answer(closed(&doors.engine, &rider).await)
+    call.answer(closed(&doors.queries, &rider).await)
 }
 
 async fn closed(engine: &Engine, rider: &Rider) -> Result<CodeAccount, Problem> {

@@ -61,7 +61,7 @@ async fn opened(doors: &Doors, rider: &Rider, headers: &HeaderMap, body: &Bytes)
     if let Some(phone) = &wish.phone {
         check(phone.expose(), verified)?;
     }
-    let user = user::open(&doors.engine, &rider.uid, verified).await?;
+    let user = user::open(&doors.queries, &rider.uid, verified).await?;
     Ok(CodeAccount::of(Some(user)))
 }
 

@@ -25,5 +25,5 @@ impl Refuses for CodeAccountShow {
     responses((status = 200, body = Envelope<CodeAccount>), Refused::<CodeAccountShow>)
 )]
 pub(in crate::app) async fn show(call: Call, State(doors): State<Doors>, rider: Rider) -> Answer<CodeAccount> {
-    call.answer(user::find(&doors.engine, &rider.uid).await.map(CodeAccount::of))
+    call.answer(user::find(&doors.queries, &rider.uid).await.map(CodeAccount::of))
 }

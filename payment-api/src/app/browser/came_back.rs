@@ -22,15 +22,15 @@ pub(super) async fn came_back(
     path: Result<Path<Names>, PathRejection>,
 ) -> Response {
     let answered = answered(&call, &doors, path).await;
-    answered.unwrap_or_else(|problem| refused(&call, problem, &*doors.engine.random))
+    answered.unwrap_or_else(|problem| refused(&call, problem, &*doors.queries.random))
 }
 
 async fn answered(call: &Call, doors: &Doors, path: Result<Path<Names>, PathRejection>) -> Result<Response, Problem> {
     let Path((id, nonce, state)) = path.map_err(|_| Problem::new(Code::StateInvalid))?;
-    let mandate = mandate::came_back(&doors.engine, &MandateId(id), &nonce, &state).await?;
+    let mandate = mandate::came_back(&doors.queries, &MandateId(id), &nonce, &state).await?;
     match &doors.app.return_url {
         Some(url) => passed_on(&with_result(url, &mandate)),
-        None => Ok(result(mandate.state, call.language).answer(&*doors.engine.random)),
+        None => Ok(result(mandate.state, call.language).answer(&*doors.queries.random)),
     }
 }
 

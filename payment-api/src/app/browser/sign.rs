@@ -20,7 +20,7 @@ pub(super) async fn sign(
     path: Result<Path<(String, String)>, PathRejection>,
 ) -> Response {
     let found = found(&call, &doors, path).await;
-    found.unwrap_or_else(|problem| refused(&call, problem, &*doors.engine.random))
+    found.unwrap_or_else(|problem| refused(&call, problem, &*doors.queries.random))
 }
 
 async fn found(
@@ -29,14 +29,14 @@ async fn found(
     path: Result<Path<(String, String)>, PathRejection>,
 ) -> Result<Response, Problem> {
     let Path((id, ticket)) = path.map_err(|_| Problem::new(Code::StateInvalid))?;
-    match mandate::sign_page(&doors.engine, &MandateId(id), &ticket).await? {
+    match mandate::sign_page(&doors.queries, &MandateId(id), &ticket).await? {
         SignPage::Redirect { url, .. } => passed_on(&url),
         SignPage::Form { action, fields } => {
             let form = Form {
                 action: &action,
                 fields: &fields,
             };
-            leaving(call.language).answer_posting(&form, &*doors.engine.random)
+            leaving(call.language).answer_posting(&form, &*doors.queries.random)
         }
     }
 }

@@ -80,7 +80,7 @@ pub(in crate::app) async fn issue(
     headers: HeaderMap,
     body: Bytes,
 ) -> Answer<CodeIssued> {
-    call.answer(issued(&doors.engine, &rider, &headers, &body, call.language).await)
+    call.answer(issued(&doors.queries, &rider, &headers, &body, call.language).await)
 }
 
 async fn issued(

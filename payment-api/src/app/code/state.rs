@@ -95,7 +95,7 @@ pub(in crate::app) async fn state(
     rider: Rider,
     code_id: Named,
 ) -> Answer<CodeStanding> {
-    call.answer(standing(&doors.engine, &rider, code_id).await)
+    call.answer(standing(&doors.queries, &rider, code_id).await)
 }
 
 async fn standing(engine: &Engine, rider: &Rider, code_id: Named) -> Result<CodeStanding, Problem> {

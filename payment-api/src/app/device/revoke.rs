@@ -34,7 +34,7 @@ impl Refuses for DeviceRevoke {
     responses((status = 200, body = Envelope<DeviceRevoked>), Refused::<DeviceRevoke>)
 )]
 pub(in crate::app) async fn revoke(call: Call, State(doors): State<Doors>, rider: Rider) -> Answer<DeviceRevoked> {
-    call.answer(revoked(&doors.engine, &rider).await)
+    call.answer(revoked(&doors.queries, &rider).await)
 }
 
 async fn revoked(engine: &Engine, rider: &Rider) -> Result<DeviceRevoked, Problem> {

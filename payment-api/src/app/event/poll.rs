@@ -1,11 +1,9 @@
 //! `GET /app/v1/events/poll`: the same events by long-poll, where streams do not get through.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
 use http::Uri;
-use metropay_core::engine::Engine;
 use metropay_core::limit;
 use metropay_core::problem::{Code, Problem};
 use metropay_web::openapi::{Refused, Refuses};
@@ -61,22 +59,22 @@ impl Refuses for EventPoll {
     responses((status = 200, body = Envelope<EventPage>), Refused::<EventPoll>)
 )]
 pub(in crate::app) async fn poll(call: Call, State(doors): State<Doors>, rider: Rider, uri: Uri) -> Answer<EventPage> {
-    call.answer(polled(&doors.engine, rider, &uri).await)
+    call.answer(polled(&doors, rider, &uri).await)
 }
 
-async fn polled(engine: &Arc<Engine>, rider: Rider, uri: &Uri) -> Result<EventPage, Problem> {
+async fn polled(doors: &Doors, rider: Rider, uri: &Uri) -> Result<EventPage, Problem> {
     let ask: PollAsk = read_query(uri)?;
     let wait = ask.wait_s.map_or(limit::LONG_POLL_MAX, Duration::from_secs);
     if wait > limit::LONG_POLL_MAX {
         return Err(Problem::invalid("wait_s", WAIT));
     }
     let after = ask.after.map(|seq| i64::try_from(seq).unwrap_or(i64::MAX));
-    let mut feed = Feed::open(engine, rider, after).await?;
+    let mut feed = Feed::open(doors, rider, after, "poll").await?;
     let end = Instant::now() + wait;
     loop {
         let events = feed.take().await?;
         let left = end.saturating_duration_since(Instant::now());
-        if !events.is_empty() || left.is_zero() {
+        if !events.is_empty() || left.is_zero() || feed.is_leaving() {
             let events = events.into_iter().map(EventTold::of).collect::<Result<_, _>>()?;
             return Ok(EventPage {
                 events,

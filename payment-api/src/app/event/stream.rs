@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
@@ -12,7 +11,6 @@ use futures::Stream;
 use futures::stream::unfold;
 use http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
 use http::{HeaderMap, Uri};
-use metropay_core::engine::Engine;
 use metropay_core::event::Event;
 use metropay_core::limit;
 use metropay_core::problem::{Code, Kind, Problem};
@@ -28,8 +26,8 @@ use crate::Doors;
 use crate::app::refusal::RIDER;
 use crate::app::rider::Rider;
 
-/// When an App comes back after its stream broke off.
-const RETRY: Duration = Duration::from_secs(2);
+/// When an App comes back at the earliest after its stream broke off; at the latest after twice that.
+const RETRY: Duration = Duration::from_secs(1);
 /// How long a stream rests when there is nothing to tell; the feed knows better.
 const REST: Duration = Duration::from_secs(60);
 /// The rule of a position.
@@ -55,7 +53,8 @@ impl Refuses for EventStream {
 /// 事件流（SSE）：下单、支付结果、需签约、授权变化即时推送。
 ///
 /// Server-Sent Events. 首个事件 `ready` 带有当前位置；之后每个事件的 `event` 为类型，`id` 为位置，`data` 为 EventTold。断线后以
-/// `Last-Event-ID` 续传，不丢不重。每 15 秒一次心跳注释；令牌到期或注销时结束。每个用户至多 5 条流。
+/// `Last-Event-ID` 续传，不丢不重。每 15 秒一次心跳注释；令牌到期或注销时、服务节点停机时结束，
+/// 按 `retry` 的时间重连即可。每个用户至多 5 条流。
 #[utoipa::path(
     get, path = "/app/v1/events", tag = "App 事件", security(("app_token" = [])),
     params(StreamAsk, ("Last-Event-ID" = Option<u64>, Header, description = "续传位置")),
@@ -68,19 +67,19 @@ pub(in crate::app) async fn stream(
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
-    match opened(&doors.engine, rider, &uri, &headers).await {
+    match opened(&doors, rider, &uri, &headers).await {
         Ok(feed) => answer(call, feed),
         Err(problem) => call.refuse(problem).into_response(),
     }
 }
 
-async fn opened(engine: &Arc<Engine>, rider: Rider, uri: &Uri, headers: &HeaderMap) -> Result<Feed, Problem> {
+async fn opened(doors: &Doors, rider: Rider, uri: &Uri, headers: &HeaderMap) -> Result<Feed, Problem> {
     let ask: StreamAsk = read_query(uri)?;
     let after = match headers.get("last-event-id") {
         Some(given) => Some(position(given)?),
         None => ask.last_event_id.map(|seq| i64::try_from(seq).unwrap_or(i64::MAX)),
     };
-    Feed::open(engine, rider, after).await
+    Feed::open(doors, rider, after, "stream").await
 }
 
 fn position(given: &HeaderValue) -> Result<i64, Problem> {
@@ -128,7 +127,7 @@ impl Stage {
     async fn next(&mut self) -> Option<Frame> {
         if !self.told_ready {
             self.told_ready = true;
-            return Some(ready(self.feed.position()));
+            return Some(ready(&self.feed));
         }
         loop {
             if let Some(event) = self.page.pop_front() {
@@ -137,6 +136,9 @@ impl Stage {
             let page = self.feed.take().await;
             self.page = self.told(page)?.into();
             if self.page.is_empty() {
+                if self.feed.is_leaving() {
+                    return None;
+                }
                 self.feed.wait(REST).await;
             }
         }
@@ -158,11 +160,12 @@ impl Stage {
 }
 
 /// The first frame: with it an App that breaks off before anything happened knows where to go on.
-fn ready(position: i64) -> Frame {
+fn ready(feed: &Feed) -> Frame {
+    let position = feed.position();
     Frame::default()
         .event("ready")
         .id(position.to_string())
-        .retry(RETRY)
+        .retry(feed.come_back(RETRY))
         .data(format!(r#"{{"seq":{position}}}"#))
 }
 

@@ -34,7 +34,7 @@ pub(in crate::app) async fn close(
     rider: Rider,
     mandate_id: Named,
 ) -> Answer<MandateShown> {
-    call.answer(closed(&doors.engine, &rider, mandate_id).await)
+    call.answer(closed(&doors.queries, &rider, mandate_id).await)
 }
 
 async fn closed(engine: &Engine, rider: &Rider, mandate_id: Named) -> Result<MandateShown, Problem> {

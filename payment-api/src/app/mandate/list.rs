@@ -51,7 +51,7 @@ pub(in crate::app) async fn list(
     rider: Rider,
     uri: Uri,
 ) -> Answer<MandateList> {
-    call.answer(listed(&doors.engine, &rider, &uri).await)
+    call.answer(listed(&doors.queries, &rider, &uri).await)
 }
 
 async fn listed(engine: &Engine, rider: &Rider, uri: &Uri) -> Result<MandateList, Problem> {

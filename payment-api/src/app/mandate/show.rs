@@ -34,7 +34,7 @@ pub(in crate::app) async fn show(
     rider: Rider,
     mandate_id: Named,
 ) -> Answer<MandateShown> {
-    call.answer(shown(&doors.engine, &rider, mandate_id).await)
+    call.answer(shown(&doors.queries, &rider, mandate_id).await)
 }
 
 async fn shown(engine: &Engine, rider: &Rider, mandate_id: Named) -> Result<MandateShown, Problem> {

@@ -85,7 +85,7 @@ pub(in crate::app) async fn sign(
     headers: HeaderMap,
     body: Bytes,
 ) -> Answer<MandateBegun> {
-    call.answer(begun(&call, &doors.engine, &rider, &headers, &body).await)
+    call.answer(begun(&call, &doors.queries, &rider, &headers, &body).await)
 }
 
 async fn begun(

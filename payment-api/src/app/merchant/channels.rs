@@ -114,7 +114,7 @@ pub(in crate::app) async fn channels(
     rider: Rider,
     mch_id: Named,
 ) -> Answer<MerchantChannels> {
-    call.answer(found(&doors.engine, &rider, mch_id).await)
+    call.answer(found(&doors.queries, &rider, mch_id).await)
 }
 
 async fn found(engine: &Engine, rider: &Rider, mch_id: Named) -> Result<MerchantChannels, Problem> {

@@ -70,6 +70,6 @@ async fn chosen(
 ) -> Result<ChannelPreferred, Problem> {
     let mch_id = MchId(mch_id.or(Code::MerchantNotFound)?);
     let ChannelChoice { channel } = read_json(headers, body)?;
-    mandate::choose(&doors.engine, &rider.uid, &mch_id, &channel).await?;
+    mandate::choose(&doors.queries, &rider.uid, &mch_id, &channel).await?;
     Ok(ChannelPreferred { mch_id, channel })
 }

@@ -36,7 +36,7 @@ impl Refuses for RecordBarcode {
     responses((status = 200, body = String, content_type = "image/svg+xml"), Refused::<RecordBarcode>)
 )]
 pub(in crate::app) async fn barcode(call: Call, State(doors): State<Doors>, rider: Rider, pay_no: Named) -> Response {
-    match drawn(&call, &doors.engine, &rider, pay_no).await {
+    match drawn(&call, &doors.queries, &rider, pay_no).await {
         Ok(svg) => (
             [(CONTENT_TYPE, "image/svg+xml"), (CONTENT_SECURITY_POLICY, POLICY)],
             svg,

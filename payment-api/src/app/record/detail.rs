@@ -84,7 +84,7 @@ pub(in crate::app) async fn detail(
     rider: Rider,
     pay_no: Named,
 ) -> Answer<RecordDetail> {
-    call.answer(found(&call, &doors.engine, &rider, pay_no).await)
+    call.answer(found(&call, &doors.queries, &rider, pay_no).await)
 }
 
 async fn found(call: &Call, engine: &Engine, rider: &Rider, pay_no: Named) -> Result<RecordDetail, Problem> {

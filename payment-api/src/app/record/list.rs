@@ -67,7 +67,7 @@ impl Refuses for RecordsList {
     responses((status = 200, body = Envelope<RecordPage>), Refused::<RecordsList>)
 )]
 pub(in crate::app) async fn list(call: Call, State(doors): State<Doors>, rider: Rider, uri: Uri) -> Answer<RecordPage> {
-    call.answer(listed(&doors.engine, &rider, &uri).await)
+    call.answer(listed(&doors.queries, &rider, &uri).await)
 }
 
 async fn listed(engine: &Engine, rider: &Rider, uri: &Uri) -> Result<RecordPage, Problem> {

@@ -1,7 +1,7 @@
 //! What the fault script makes wrong in a file.
 
 use super::row::{Original, Row};
-use crate::fault::Effect;
+use crate::fault::{Effect, fillers};
 
 /// Plays the effects on single rows.
 pub(super) fn in_rows(effects: &[Effect], rows: &mut Vec<Row>, mer_id: &str) {
@@ -11,6 +11,12 @@ pub(super) fn in_rows(effects: &[Effect], rows: &mut Vec<Row>, mer_id: &str) {
             Effect::BillDoubled => *rows = rows.iter().flat_map(|row| [row.clone(), row.clone()]).collect(),
             Effect::BillRowMissing { order_no } => rows.retain(|row| row.order_id != *order_no),
             Effect::BillRowExtra { order_no, fen } => rows.push(never_was(rows, mer_id, order_no, *fen)),
+            Effect::BillLong { rows: more } => {
+                // A file has a million letters at most; only rows that are alike shrink so far.
+                let no = fillers(1).collect::<String>();
+                let alike = never_was(rows, mer_id, &no, 1);
+                rows.extend((0..*more).map(|_| alike.clone()));
+            }
             Effect::BillRowAmount { order_no, fen } => change(rows, order_no, |row| row.amount_fen = *fen),
             Effect::BillRowFee { order_no, fen } => change(rows, order_no, |row| row.fee_fen = *fen),
             Effect::BillRowState { order_no } => change(rows, order_no, turn),

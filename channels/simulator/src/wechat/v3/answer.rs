@@ -144,7 +144,7 @@ fn put(response: &mut Response, name: &'static str, value: &str) {
     }
 }
 
-/// Makes a message tell of another amount, order or merchant, before it is signed or sealed.
+/// Makes a message tell of another amount, order, merchant or currency, before it is signed or sealed.
 pub(super) fn distort(message: &mut Value, effects: &[Effect]) {
     let Value::Object(fields) = message else { return };
     for effect in effects {
@@ -162,6 +162,11 @@ pub(super) fn distort(message: &mut Value, effects: &[Effect]) {
             }
             Effect::WrongOrder { order_no } => replace_first(fields, &["out_refund_no", "out_trade_no"], order_no),
             Effect::WrongMerchant { account } => replace_first(fields, &["sub_mchid", "mchid", "sp_mchid"], account),
+            Effect::WrongCurrency { currency } => {
+                if let Some(Value::Object(amount)) = fields.get_mut("amount") {
+                    replace(amount, &["currency", "payer_currency"], &json!(currency));
+                }
+            }
             _ => {}
         }
     }

@@ -1,0 +1,6 @@
+//! What makes a node one of many: wake-ups that reach the users of every node, and a directory that learns of changes made
+//! elsewhere. Words between nodes make both quick; the database makes them certain.
+
+mod live;
+
+pub use live::SharedLive;
