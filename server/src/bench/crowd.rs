@@ -23,7 +23,7 @@ use crate::demo::{DemoCredential, DemoMerchant, DemoUser};
 
 /// The merchants' fee: 0.60 %.
 const FEE_RATE: u32 = 60;
-/// From one code's user to the next one's: a prime, so that everybody has his turn and neighbours do not follow each other.
+/// From one user to the next: a prime that no crowd is a multiple of.
 const STRIDE: usize = 1_000_003;
 /// How long tokens live.
 const TOKEN_LIFE: Duration = Duration::from_secs(24 * 3600);
@@ -51,6 +51,8 @@ pub(super) struct Shown {
     pub(super) digits: String,
     /// The place of the merchant at which its user pays.
     pub(super) merchant: usize,
+    /// The place of its user.
+    pub(super) member: usize,
 }
 
 /// Writes the crowd down. On a database that has it already, merchants get a further key and users keep what they have.
@@ -159,21 +161,31 @@ pub(super) fn tokens(config: &Config, app_key: &Secret, crowd: &Crowd) -> Result
     crowd.users.iter().map(token).collect()
 }
 
-/// Codes ahead, spread evenly over all users, alive for `life`.
+/// The users in an order in which everybody has his turn and neighbours do not follow each other, so many of them.
+pub(super) fn turns(crowd: &Crowd, count: usize) -> Vec<usize> {
+    let all = crowd.users.len().max(1);
+    (0..count.min(all))
+        .map(|number| number.wrapping_mul(STRIDE) % all)
+        .collect()
+}
+
+/// A code for each of the users of these places, alive for `life`.
 ///
 /// # Errors
 /// When the database does not answer.
-pub(super) async fn codes(engine: &Engine, crowd: &Crowd, count: usize, life: Duration) -> Result<Vec<Shown>> {
-    let all = crowd.users.len().max(1);
-    let spread = (0..count).map(|number| number.wrapping_mul(STRIDE) % all);
-    let members: Vec<&Member> = spread.filter_map(|place| crowd.users.get(place)).collect();
-    let uids: Vec<Uid> = members.iter().map(|member| member.uid.clone()).collect();
+pub(super) async fn codes(engine: &Engine, crowd: &Crowd, places: &[usize], life: Duration) -> Result<Vec<Shown>> {
+    let members: Vec<(usize, &Member)> = places
+        .iter()
+        .filter_map(|place| Some((*place, crowd.users.get(*place)?)))
+        .collect();
+    let uids: Vec<Uid> = members.iter().map(|(_, member)| member.uid.clone()).collect();
     let issued = code::stock(engine, &uids, life)
         .await
         .context("putting codes in stock")?;
-    let shown = issued.into_iter().zip(members).map(|(issued, member)| Shown {
+    let shown = issued.into_iter().zip(members).map(|(issued, (place, member))| Shown {
         digits: issued.digits,
         merchant: member.merchant,
+        member: place,
     });
     Ok(shown.collect())
 }

@@ -62,9 +62,9 @@ pub(super) struct Own {
     /// An engine on the server's database, in this process: to seed, to put codes in stock, to check the books.
     pub(super) engine: Arc<Engine>,
     /// Who is there.
-    pub(super) crowd: Crowd,
-    /// Which kind of database it is.
-    pub(super) store: &'static str,
+    pub(super) crowd: Arc<Crowd>,
+    /// Whether its database is the embedded one.
+    pub(super) embedded: bool,
 }
 
 impl Ground {
@@ -138,16 +138,15 @@ impl Ground {
                 &serde_json::to_string(&credentials)?,
             )?;
         }
-        let store = if config.database.file().is_some() {
-            "sqlite"
-        } else {
-            "postgresql"
-        };
         Ok(Self {
             credentials,
             tills_url: urls.last().context("no server")?.clone(),
             apps_url: urls.first().context("no server")?.clone(),
-            own: Some(Own { engine, crowd, store }),
+            own: Some(Own {
+                engine,
+                crowd: Arc::new(crowd),
+                embedded: config.database.file().is_some(),
+            }),
             watched: servers.iter().filter_map(Child::id).collect(),
             servers,
             gateways,

@@ -32,7 +32,7 @@ fn measured(folder: &Path, ground: &[&str], scenario: &[&str]) -> Value {
         "--merchants",
         "2",
         "--users",
-        "30",
+        "300",
     ];
     let output = metropay(&[&own, ground, scenario].concat());
     assert!(output.status.success(), "{}", told(&output));

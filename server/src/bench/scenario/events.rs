@@ -20,7 +20,7 @@ use super::super::settings::{GroundSettings, PaceSettings, TimeSettings};
 use super::super::stream::{Stream, Told};
 use super::super::wire::Wire;
 use super::memory_kib;
-use super::pay::{Scans, codes_needed};
+use super::pay::Scans;
 
 /// How it is played.
 #[derive(Debug, Clone, clap::Args)]
@@ -40,8 +40,6 @@ const OPENED_AT_ONCE: usize = 64;
 const REST: Duration = Duration::from_secs(3);
 /// How long late events are waited for.
 const LATE: Duration = Duration::from_millis(500);
-/// How long codes live beyond the measurement: opening many streams takes a while.
-const SPARE_LIFE: Duration = Duration::from_secs(900);
 
 /// What Apps hear.
 pub(super) struct Ears {
@@ -186,8 +184,7 @@ pub(super) async fn play(
     tell: &impl Fn(&str),
 ) -> Result<(Phase, Events)> {
     let pace = own.pace.pace();
-    let life = own.time.whole() + SPARE_LIFE;
-    let scans = Arc::new(Scans::with_codes(ground, settings, codes_needed(pace, &own.time), life).await?);
+    let scans = Scans::with_codes(ground, settings, own.time.whole()).await?;
     let (measure, measuring) = tokio::sync::watch::channel(false);
     let ears = Arc::new(Ears::new(&scans, measuring)?);
     let memory = || ground.apps_pid().map(rss_kib);
@@ -204,7 +201,7 @@ pub(super) async fn play(
         let scans = Arc::clone(&scans);
         move |_| {
             let scans = Arc::clone(&scans);
-            async move { scans.scan().await }
+            async move { scans.scan().await.outcome }
         }
     };
     let begin = async {

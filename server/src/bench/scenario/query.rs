@@ -1,7 +1,6 @@
 //! `query`: how orders stand that were paid before.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
@@ -10,6 +9,7 @@ use super::super::ground::Ground;
 use super::super::measure::Outcome;
 use super::super::report::Phase;
 use super::super::settings::{GroundSettings, PaceSettings, TimeSettings};
+use super::super::till::Till;
 use super::memory_kib;
 use super::pay::Scans;
 
@@ -27,30 +27,29 @@ pub struct QuerySettings {
 
 /// Orders that are paid at a time beforehand.
 const PAID_AT_ONCE: usize = 8;
-/// How long codes for them live.
-const LIFE: Duration = Duration::from_secs(1_800);
-
 /// Plays it.
 pub(super) async fn play(own: &QuerySettings, ground: &Ground, settings: &GroundSettings) -> Result<Vec<Phase>> {
     let count = usize::try_from(own.orders)?;
-    let scans = Arc::new(Scans::with_codes(ground, settings, count, LIFE).await?);
+    let scans = Scans::with_codes(ground, settings, own.time.whole()).await?;
     let mut paying = tokio::task::JoinSet::new();
     for first in 0..PAID_AT_ONCE {
         let scans = Arc::clone(&scans);
         paying.spawn(async move {
-            let mut paid = 0usize;
+            let mut paid = Vec::new();
             for _ in (first..count).step_by(PAID_AT_ONCE) {
-                paid += usize::from(scans.scan().await.wanted);
+                let scanned = scans.scan().await;
+                paid.extend(scanned.order.filter(|_| scanned.outcome.wanted));
             }
             paid
         });
     }
-    let paid: usize = paying.join_all().await.into_iter().sum();
-    ensure!(paid == count, "of {count} orders only {paid} were paid");
+    let paid: Vec<(Arc<Till>, String)> = paying.join_all().await.into_iter().flatten().collect();
+    ensure!(paid.len() == count, "of {count} orders only {} were paid", paid.len());
+    drop(scans);
     let pace = own.pace.pace();
     let ask = move |number| {
-        let place = usize::try_from(number).unwrap_or(0) % count;
-        let order = scans.order(place);
+        let order = usize::try_from(number).ok().and_then(|number| paid.get(number % count));
+        let order = order.cloned();
         async move {
             match order {
                 Some((till, number)) => till.query(&number).await,

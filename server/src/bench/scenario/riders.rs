@@ -14,6 +14,7 @@ use super::super::crowd::Shown;
 use super::super::drive::{Driven, drive};
 use super::super::ground::Ground;
 use super::super::measure::{Outcome, Recorder, Times, Window};
+use super::super::probe::Usage;
 use super::super::process::rss_kib;
 use super::super::report::{Events, Phase};
 use super::super::settings::{Arrivals, GroundSettings, Pace, TimeSettings};
@@ -41,9 +42,6 @@ const UNLOADED: Pace = Pace::Open {
     arrivals: Arrivals::Even,
 };
 const UNLOADED_TIME: TimeSettings = TimeSettings { seconds: 5, warmup: 2 };
-/// Codes for that.
-const UNLOADED_CODES: usize = 200;
-const UNLOADED_LIFE: Duration = Duration::from_secs(1_800);
 /// How long the server rests before memory is read.
 const REST: Duration = Duration::from_secs(3);
 /// The first codes are fetched within this time, not all at once.
@@ -66,6 +64,7 @@ struct Ride {
 struct Rider {
     app: App,
     merchant: usize,
+    member: usize,
     /// When he fetches his first code, and when he pays first.
     code_at: Instant,
     pay_at: Instant,
@@ -84,7 +83,7 @@ impl Rider {
                 ride.late.note(self.pay_at.elapsed());
                 let due = Instant::now();
                 let outcome = match code.take() {
-                    Some(code) => ride.scans.scan_shown(&code).await,
+                    Some(code) => ride.scans.scan_shown(&code).await.outcome,
                     None => Outcome::lost("no code in hand"),
                 };
                 ride.payments.note(due, Instant::now(), outcome);
@@ -107,6 +106,7 @@ impl Rider {
         Some(Shown {
             digits,
             merchant: self.merchant,
+            member: self.member,
         })
     }
 }
@@ -123,12 +123,12 @@ pub(super) async fn play(
         ground.credentials.users.len() >= count,
         "there are fewer users than riders"
     );
-    let scans = Arc::new(Scans::with_codes(ground, settings, UNLOADED_CODES, UNLOADED_LIFE).await?);
+    let scans = Scans::with_codes(ground, settings, own.time.whole()).await?;
     let idle = {
         let scans = Arc::clone(&scans);
         move |_| {
             let scans = Arc::clone(&scans);
-            async move { scans.scan().await }
+            async move { scans.scan().await.outcome }
         }
     };
     let driven = drive(UNLOADED, &UNLOADED_TIME, &ground.probe(), idle).await?;
@@ -184,7 +184,7 @@ async fn ride(
     timeout(LAST_ANSWERS, riding.join_all())
         .await
         .context("riders who are still not answered")?;
-    let phase = |name, recorder: &Recorder, late| {
+    let phase = |name, recorder: &Recorder, late, usage| {
         let driven = Driven {
             seconds: own.time.seconds,
             counts: recorder.counts(),
@@ -196,8 +196,9 @@ async fn ride(
         Phase::of(name, pace, driven, memory_kib(ground))
     };
     Ok([
-        phase("applypay, riders", &ride.payments, Some(ride.late.summary())),
-        phase("codes, riders", &ride.codes, None),
+        phase("applypay, riders", &ride.payments, Some(ride.late.summary()), usage),
+        // What it all cost stands with the payments.
+        phase("codes, riders", &ride.codes, None, Usage::default()),
     ])
 }
 
@@ -215,6 +216,7 @@ async fn riders(own: &RidersSettings, ground: &Ground, ride: &Ride) -> Result<Ve
         .map(|(place, (user, number))| Rider {
             app: App::new(&wire, &user.app_token),
             merchant: merchant(place),
+            member: place,
             code_at: ride.begin + RAMP / own.riders * number,
             pay_at: ride.begin + RAMP + ride.every / own.riders * number,
         })
