@@ -20,7 +20,9 @@ async fn a_payment_that_succeeds_at_once_is_four_statements() -> Result<()> {
     };
     let database = server.database().await?;
     let mut connection = PgConnection::connect(&database.url()).await?;
-    sqlx::raw_sql("CREATE EXTENSION pg_stat_statements").execute(&mut connection).await?;
+    sqlx::raw_sql("CREATE EXTENSION pg_stat_statements")
+        .execute(&mut connection)
+        .await?;
     let folder = tempfile::tempdir()?;
     pay(&database, folder.path())?;
 
@@ -52,6 +54,11 @@ fn pay(database: &Database, folder: &Path) -> Result<()> {
         .envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
     let output = command.output()?;
     let told = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    ensure!(output.status.success(), "{}{}", told(&output.stdout), told(&output.stderr));
+    ensure!(
+        output.status.success(),
+        "{}{}",
+        told(&output.stdout),
+        told(&output.stderr)
+    );
     Ok(())
 }

@@ -319,15 +319,29 @@ fn every_test_that_the_page_on_reliability_names_exists() {
     }
     let page = read(&root().join("docs/reliability.md"));
     let proofs = page.lines().filter(|line| line.starts_with('|'));
-    let named = proofs.flat_map(|line| line.rsplit('|').nth(1).unwrap_or_default().split('`').skip(1).step_by(2));
+    let named = proofs.flat_map(|line| {
+        line.rsplit('|')
+            .nth(1)
+            .unwrap_or_default()
+            .split('`')
+            .skip(1)
+            .step_by(2)
+    });
     let missing: Vec<&str> = named.filter(|name| !tests.contains(&format!("fn {name}("))).collect();
     // Stories of all channels are made by a list of channels; their names are joined there.
     let channels = ["wechat", "alipay", "unionpay"];
     let missing: Vec<&str> = missing
         .into_iter()
-        .filter(|name| !channels.iter().any(|channel| name.contains(channel) && tests.contains(name)))
+        .filter(|name| {
+            !channels
+                .iter()
+                .any(|channel| name.contains(channel) && tests.contains(name))
+        })
         .collect();
-    assert!(missing.is_empty(), "docs/reliability.md names tests that are not there: {missing:?}");
+    assert!(
+        missing.is_empty(),
+        "docs/reliability.md names tests that are not there: {missing:?}"
+    );
 }
 
 #[test]
