@@ -178,8 +178,7 @@ pub struct Facts {
     pub contract_expires_at: Option<Time>,
 }
 
-/// Loads the facts about the newest code with these digits, in one round trip. Rows of older codes with the same digits
-/// come behind.
+/// Loads the facts about the newest code with these digits, in one round trip.
 pub async fn facts(db: &impl ConnectionTrait, code_hash: &str, mch_id: &MchId) -> Result<Vec<Facts>, DbErr> {
     use code::{Column as C, Entity as Codes};
     use contract::{Column as K, Entity as Contracts};
@@ -187,6 +186,21 @@ pub async fn facts(db: &impl ConnectionTrait, code_hash: &str, mch_id: &MchId) -
     use preference::{Column as P, Entity as Preferences};
     use user::{Column as U, Entity as Users};
 
+    // One code first, and then what belongs to it: so it is a few looks into indexes whatever the planner knows of the tables.
+    let newest = Query::select()
+        .columns([
+            C::CodeId,
+            C::Uid,
+            C::Method,
+            C::IssuedAt,
+            C::ExpiresAt,
+            C::EndedAt,
+        ])
+        .from(Codes)
+        .and_where(Expr::col(C::CodeHash).eq(code_hash))
+        .order_by(C::IssuedAt, sea_query::Order::Desc)
+        .limit(1)
+        .to_owned();
     let select = Query::select()
         .columns([
             (Codes, C::CodeId),
@@ -206,7 +220,7 @@ pub async fn facts(db: &impl ConnectionTrait, code_hash: &str, mch_id: &MchId) -
         .expr_as(Expr::col((Mandates, M::Channel)), "mandate_channel")
         .column((Contracts, K::HandleSealed))
         .expr_as(Expr::col((Contracts, K::ExpiresAt)), "contract_expires_at")
-        .from(Codes)
+        .from_subquery(newest, Codes)
         .inner_join(Users, Expr::col((Users, U::Uid)).equals((Codes, C::Uid)))
         .left_join(Entity, Expr::col((Entity, Column::CodeId)).equals((Codes, C::CodeId)))
         .left_join(
@@ -226,8 +240,6 @@ pub async fn facts(db: &impl ConnectionTrait, code_hash: &str, mch_id: &MchId) -
             Contracts,
             Expr::col((Contracts, K::ContractNo)).equals((Mandates, M::ContractNo)),
         )
-        .and_where(Expr::col((Codes, C::CodeHash)).eq(code_hash))
-        .order_by((Codes, C::IssuedAt), sea_query::Order::Desc)
         .order_by((Mandates, M::CreatedAt), sea_query::Order::Asc)
         .to_owned();
     let rows = db.query_all(&select).await?;
