@@ -188,14 +188,7 @@ pub async fn facts(db: &impl ConnectionTrait, code_hash: &str, mch_id: &MchId) -
 
     // One code first, and then what belongs to it: so it is a few looks into indexes whatever the planner knows of the tables.
     let newest = Query::select()
-        .columns([
-            C::CodeId,
-            C::Uid,
-            C::Method,
-            C::IssuedAt,
-            C::ExpiresAt,
-            C::EndedAt,
-        ])
+        .columns([C::CodeId, C::Uid, C::Method, C::IssuedAt, C::ExpiresAt, C::EndedAt])
         .from(Codes)
         .and_where(Expr::col(C::CodeHash).eq(code_hash))
         .order_by(C::IssuedAt, sea_query::Order::Desc)
