@@ -42,7 +42,7 @@ async fn postgresql_keeps_its_commits_as_asked() -> Result<()> {
         };
         let database = server.database().await?;
         assert_eq!(setting(&database, "fsync").await?, fsync);
-        assert_eq!(setting(&database, "max_connections").await?, "200");
+        assert_eq!(setting(&database, "max_connections").await?, "600");
         assert_eq!(setting(&database, "shared_buffers").await?, "256MB");
         assert!(setting(&database, "server_version_num").await?.parse::<u32>()? >= 150_000);
     }

@@ -77,7 +77,7 @@ impl Postgres {
             "metropay-test/postgres:15",
         )
         .await?;
-        let mut all = vec!["max_connections=200", "shared_buffers=256MB"];
+        let mut all = vec!["max_connections=600", "shared_buffers=256MB"];
         match durability {
             Durability::Disk => all.push("fsync=on"),
             Durability::Memory => all.extend(["fsync=off", "full_page_writes=off"]),
