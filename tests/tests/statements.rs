@@ -32,11 +32,13 @@ async fn a_payment_that_succeeds_at_once_is_four_statements() -> Result<()> {
     let payments = rows.iter().find(|(query, _)| query.contains("paid AS (UPDATE payment"));
     let payments = payments.context("no payment succeeded")?.1;
     ensure!(payments >= 100, "only {payments} payments");
+    // When it has measured, the command proves the books, and reads every payment's journals and entries for that.
+    let of_the_proof = |query: &str| query.starts_with("SELECT \"journal\"") || query.starts_with("SELECT \"entry\"");
     // Jobs, seeding and caches ask too, but not for every payment.
     let each: Vec<(&str, i64)> = rows
         .iter()
         .map(|(query, calls)| (query.as_str(), (calls + payments / 4) / payments))
-        .filter(|(_, each)| *each > 0)
+        .filter(|(query, each)| *each > 0 && !of_the_proof(query))
         .collect();
     let sum: i64 = each.iter().map(|(_, each)| each).sum();
     ensure!(sum <= STATEMENTS_MAX, "{sum} statements for a payment: {each:#?}");
