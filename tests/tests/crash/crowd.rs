@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use futures::future::join_all;
+use metropay_tests::store::Store;
 use tokio::sync::Semaphore;
 
 /// A case and its name.
@@ -24,9 +25,10 @@ impl Case {
     }
 }
 
-/// Cases of all tests that are played at the same time.
-const AT_ONCE: usize = 40;
-static ROOM: Semaphore = Semaphore::const_new(AT_ONCE);
+/// Cases of all tests that are played at the same time. On PostgreSQL, which all of them share, each takes more room.
+const AT_ONCE: u32 = 40;
+const ROOM_OF_ONE: [(Store, u32); 3] = [(Store::Embedded, 1), (Store::Postgres, 4), (Store::Nodes, 4)];
+static ROOM: Semaphore = Semaphore::const_new(AT_ONCE as usize);
 
 /// Plays all cases, the first ones first.
 ///
@@ -35,8 +37,13 @@ static ROOM: Semaphore = Semaphore::const_new(AT_ONCE);
 pub(crate) async fn play(cases: Vec<Case>) {
     let count = cases.len();
     let begun = Instant::now();
+    let asked = Store::asked();
+    let takes = ROOM_OF_ONE
+        .iter()
+        .find(|(store, _)| *store == asked)
+        .map_or(1, |(_, takes)| *takes);
     let played = cases.into_iter().map(|case| async move {
-        let _place = ROOM.acquire().await.expect("the room is never closed");
+        let _place = ROOM.acquire_many(takes).await.expect("the room is never closed");
         let begun = Instant::now();
         let result = tokio::spawn(case.play).await;
         let took = begun.elapsed().as_secs();
