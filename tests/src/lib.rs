@@ -7,6 +7,7 @@ pub mod balancer;
 pub mod channel;
 pub mod containers;
 mod ground;
+pub mod outside;
 pub mod process;
 mod proof;
 mod shop;

@@ -20,11 +20,9 @@ pub enum Store {
 }
 
 /// Connections of one server, of which several live at a time.
-const POOLS: Pools = Pools {
-    payments: 8,
-    queries: 4,
-    jobs: 4,
-};
+fn pools() -> Pools {
+    Pools::new(8, 4, 4)
+}
 
 impl Store {
     /// What is asked for.
@@ -101,6 +99,6 @@ fn configured(database: &Database) -> DatabaseConfig {
     DatabaseConfig {
         url: database.url(),
         migrate: true,
-        pools: POOLS.into(),
+        pools: pools(),
     }
 }

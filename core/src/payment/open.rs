@@ -70,10 +70,7 @@ async fn at_once(engine: &Engine, payment: &Payment) -> Result<Placed, DbErr> {
         code_id,
         mandate_id,
         cap: engine.caps.per_user_day,
-        told: (
-            EventKind::PaymentPlaced.word(),
-            event::of_payment(payment, json!({})).to_string(),
-        ),
+        told: told(payment),
     };
     store::at_once::place(engine.db.write(), placing).await
 }
@@ -100,12 +97,17 @@ async fn in_steps(engine: &Engine, payment: &Payment) -> Result<Placed, DbErr> {
     if let Some(uid) = &payment.uid {
         // The use of one code ends whatever else of the user's could still be scanned.
         store::code::end(&tx, uid, None, payment.created_at).await?;
-        let told = event::of_payment(payment, json!({})).to_string();
-        let kind = EventKind::PaymentPlaced.word();
+        let (kind, told) = told(payment);
         store::event::insert(&tx, uid, kind, payment.code_id.clone(), told, payment.created_at).await?;
     }
     tx.commit().await?;
     Ok(Placed::Written)
+}
+
+/// What the App is told: the event's kind and its facts.
+fn told(payment: &Payment) -> (&'static str, String) {
+    let facts = event::of_payment(payment, json!({}));
+    (EventKind::PaymentPlaced.word(), facts.to_string())
 }
 
 /// Whether the decision still holds: a code, an account and a consent that were ended before the payment was written down

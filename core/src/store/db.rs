@@ -1,6 +1,7 @@
 //! Connections. On the embedded database one that writes and several that read; on PostgreSQL three pools, so that a crowd of
 //! questions or a busy job never keeps a payment waiting for a connection.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use sea_orm::{
     EntityTrait, IsolationLevel, SqlErr, TransactionTrait,
 };
 use sea_orm_migration::{MigratorTrait, seaql_migrations};
+use serde::Deserialize;
 
 /// What a connection is for. Each has a pool of its own on PostgreSQL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,25 +24,34 @@ pub enum Lane {
     Jobs,
 }
 
-/// How many connections each lane of one node has on PostgreSQL. Few are fast: a database of two cores does most with about
-/// sixteen in all, and everything beyond waits better here than there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How many connections each lane of one node has on PostgreSQL; the embedded database does not ask. Few are fast: a
+/// database of two cores does most with about sixteen in all, and everything beyond waits better here than there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Pools {
     /// [`Lane::Payments`].
-    pub payments: u32,
+    pub payments: NonZeroU32,
     /// [`Lane::Queries`].
-    pub queries: u32,
+    pub queries: NonZeroU32,
     /// [`Lane::Jobs`].
-    pub jobs: u32,
+    pub jobs: NonZeroU32,
+}
+
+impl Pools {
+    /// So many for each lane, and one at least.
+    pub fn new(payments: u32, queries: u32, jobs: u32) -> Self {
+        let number = |number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
+        Self {
+            payments: number(payments),
+            queries: number(queries),
+            jobs: number(jobs),
+        }
+    }
 }
 
 impl Default for Pools {
     fn default() -> Self {
-        Self {
-            payments: 16,
-            queries: 8,
-            jobs: 8,
-        }
+        Self::new(16, 8, 8)
     }
 }
 
@@ -95,9 +106,9 @@ impl Db {
             open_embedded(url).await?
         } else {
             Lanes::Server {
-                payments: connect(url, Lane::Payments, pools.payments).await?,
-                queries: connect(url, Lane::Queries, pools.queries).await?,
-                jobs: connect(url, Lane::Jobs, pools.jobs).await?,
+                payments: connect(url, Lane::Payments, pools.payments.get()).await?,
+                queries: connect(url, Lane::Queries, pools.queries.get()).await?,
+                jobs: connect(url, Lane::Jobs, pools.jobs.get()).await?,
             }
         };
         Ok(Self {
@@ -182,20 +193,22 @@ impl Db {
     /// # Errors
     /// When a connection does not close.
     pub async fn close(&self) -> Result<(), DbErr> {
+        for (_, connection) in self.connections() {
+            connection.close_by_ref().await?;
+        }
+        Ok(())
+    }
+
+    /// All pools with their names: by what is done on them on the embedded database, by lane on PostgreSQL. The one that
+    /// writes comes last, so that closing in this order leaves nothing in the log.
+    pub(super) fn connections(&self) -> Vec<(&'static str, &DatabaseConnection)> {
         match &*self.lanes {
-            Lanes::Embedded { write, read } => {
-                read.close_by_ref().await?;
-                write.close_by_ref().await
-            }
+            Lanes::Embedded { write, read } => vec![("read", read), ("write", write)],
             Lanes::Server {
                 payments,
                 queries,
                 jobs,
-            } => {
-                payments.close_by_ref().await?;
-                queries.close_by_ref().await?;
-                jobs.close_by_ref().await
-            }
+            } => vec![("payments", payments), ("queries", queries), ("jobs", jobs)],
         }
     }
 

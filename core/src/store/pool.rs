@@ -2,7 +2,7 @@
 
 use sea_orm::{DatabaseConnection, DbBackend};
 
-use super::{Db, Lane};
+use super::Db;
 
 /// A pool.
 #[derive(Debug, Clone, Copy)]
@@ -17,17 +17,10 @@ pub struct Pool {
     pub used: usize,
 }
 
-/// All pools of the database: by what is done on them on the embedded one, by lane on PostgreSQL.
+/// All pools of the database.
 pub fn pools(db: &Db) -> Vec<Pool> {
-    if db.writes_in_one_statement() {
-        let lanes = [
-            ("payments", Lane::Payments),
-            ("queries", Lane::Queries),
-            ("jobs", Lane::Jobs),
-        ];
-        return lanes.map(|(name, lane)| pool(name, db.on(lane).write())).into();
-    }
-    vec![pool("write", db.write()), pool("read", db.read())]
+    let all = db.connections().into_iter();
+    all.map(|(name, connection)| pool(name, connection)).collect()
 }
 
 fn pool(name: &'static str, connection: &DatabaseConnection) -> Pool {

@@ -1,7 +1,6 @@
 //! The ground of a measurement: servers of our own as processes of their own, so that what they use can be read; or one that
 //! runs already.
 
-use std::num::NonZeroU32;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::Stdio;
@@ -9,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use metropay_core::Pools;
 use metropay_core::clock::SystemClock;
 use metropay_core::engine::Engine;
 use metropay_core::random::SystemRandom;
@@ -21,7 +21,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::crowd::{self, Crowd};
 use super::probe::Probe;
 use super::settings::{GroundSettings, Paying};
-use crate::config::{Config, PoolsConfig, Profile};
+use crate::config::{Config, Profile};
 use crate::demo::Credentials;
 use crate::demo::play::Ground as Place;
 use crate::serve;
@@ -242,12 +242,7 @@ fn configuration(settings: &GroundSettings, folder: &Path, app_public_key: &str)
 /// The same for this process, whose own connections must not crowd the database.
 fn quiet(config: &Config) -> Config {
     let mut config = config.clone();
-    let two = NonZeroU32::MIN.saturating_add(1);
-    config.database.pools = PoolsConfig {
-        payments: two,
-        queries: two,
-        jobs: two,
-    };
+    config.database.pools = Pools::new(2, 2, 2);
     config
 }
 

@@ -4,7 +4,6 @@ mod guard;
 mod traces;
 
 use std::net::SocketAddr;
-use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -131,46 +130,7 @@ pub struct DatabaseConfig {
     pub migrate: bool,
     /// Connections of one node to PostgreSQL.
     #[serde(default)]
-    pub pools: PoolsConfig,
-}
-
-/// Connections of one node to PostgreSQL, by what they are for. The embedded database does not ask.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct PoolsConfig {
-    /// For whatever moves money.
-    pub payments: NonZeroU32,
-    /// For questions of tills and Apps.
-    pub queries: NonZeroU32,
-    /// For jobs.
-    pub jobs: NonZeroU32,
-}
-
-impl Default for PoolsConfig {
-    fn default() -> Self {
-        Pools::default().into()
-    }
-}
-
-impl From<Pools> for PoolsConfig {
-    fn from(pools: Pools) -> Self {
-        let number = |number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
-        Self {
-            payments: number(pools.payments),
-            queries: number(pools.queries),
-            jobs: number(pools.jobs),
-        }
-    }
-}
-
-impl From<PoolsConfig> for Pools {
-    fn from(config: PoolsConfig) -> Self {
-        Self {
-            payments: config.payments.get(),
-            queries: config.queries.get(),
-            jobs: config.jobs.get(),
-        }
-    }
+    pub pools: Pools,
 }
 
 impl std::fmt::Debug for DatabaseConfig {

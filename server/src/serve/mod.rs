@@ -59,7 +59,7 @@ pub async fn open_database(config: &Config) -> Result<Db> {
     if let Some(folder) = config.database.file().as_deref().and_then(|file| file.parent()) {
         std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
     }
-    let db = Db::open(&config.database.url, config.database.pools.into())
+    let db = Db::open(&config.database.url, config.database.pools)
         .await
         .context("opening the database")?;
     if config.database.migrate {

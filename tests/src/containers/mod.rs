@@ -40,7 +40,7 @@ const PORTS_TRIED: usize = 5;
 /// A server in a container, at an address on loopback that stays the same when it is stopped and started again. Dropping
 /// it removes it with everything in it.
 #[derive(Debug)]
-struct Container<I: Image> {
+pub struct Container<I: Image> {
     inner: ContainerAsync<I>,
     address: SocketAddr,
 }
@@ -83,24 +83,46 @@ impl<I: Image + Clone> Container<I> {
 }
 
 impl<I: Image> Container<I> {
+    /// The engine's name for it, for what is done inside: `docker exec`.
+    pub fn id(&self) -> &str {
+        self.inner.id()
+    }
+
+    /// Where it listens. It stays there when it is stopped and started again.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Freezes every process in it, as `SIGSTOP` does: connections stay open and nothing answers.
-    async fn pause(&self) -> Result<()> {
+    ///
+    /// # Errors
+    /// When the engine refuses.
+    pub async fn pause(&self) -> Result<()> {
         Ok(self.inner.pause().await?)
     }
 
     /// Lets it go on.
-    async fn unpause(&self) -> Result<()> {
+    ///
+    /// # Errors
+    /// When the engine refuses.
+    pub async fn unpause(&self) -> Result<()> {
         Ok(self.inner.unpause().await?)
     }
 
-    /// Asks it to end well, and waits until it has.
-    async fn stop(&self) -> Result<()> {
+    /// Asks it to end well (what PostgreSQL calls a fast shutdown), and waits until it has.
+    ///
+    /// # Errors
+    /// When the engine refuses.
+    pub async fn stop(&self) -> Result<()> {
         // PostgreSQL writes a checkpoint first.
         Ok(self.inner.stop_with_timeout(Some(30)).await?)
     }
 
-    /// Ends it as `kill -9` does.
-    async fn kill(&self) -> Result<()> {
+    /// Ends it as `kill -9` does, all its processes at once.
+    ///
+    /// # Errors
+    /// When the engine refuses, or it runs on.
+    pub async fn kill(&self) -> Result<()> {
         docker(&["kill", "--signal", "KILL", self.inner.id()]).await?;
         // The engine answers when the signal is sent, and tells a little later that nothing runs.
         within(START_MAX, "the killed container ends", || async {
@@ -110,8 +132,8 @@ impl<I: Image> Container<I> {
         .await
     }
 
-    /// Starts it again on what it has stored.
-    async fn start_again(&self) -> Result<()> {
+    /// Starts it again on what it has stored. Whether it answers yet is for who knows how to ask it.
+    async fn run_again(&self) -> Result<()> {
         Ok(self.inner.start().await?)
     }
 }

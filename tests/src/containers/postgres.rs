@@ -1,6 +1,7 @@
 //! A PostgreSQL server, and databases in it.
 
 use std::net::SocketAddr;
+use std::ops::Deref;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Sender, channel};
@@ -97,58 +98,24 @@ impl Postgres {
         Database::create(self.address(), "").await
     }
 
-    /// The engine's name for it, for what is done inside: `docker exec`.
-    pub fn id(&self) -> &str {
-        self.container.inner.id()
-    }
-
-    /// Where it listens. It stays there when it is stopped and started again.
-    pub fn address(&self) -> SocketAddr {
-        self.container.address
-    }
-
-    /// Freezes it: connections stay open, and nothing answers.
-    ///
-    /// # Errors
-    /// When the engine refuses.
-    pub async fn pause(&self) -> Result<()> {
-        self.container.pause().await
-    }
-
-    /// Lets it go on.
-    ///
-    /// # Errors
-    /// When the engine refuses.
-    pub async fn unpause(&self) -> Result<()> {
-        self.container.unpause().await
-    }
-
-    /// Stops it cleanly (what PostgreSQL calls a fast shutdown), and waits until it has ended.
-    ///
-    /// # Errors
-    /// When the engine refuses.
-    pub async fn stop(&self) -> Result<()> {
-        self.container.stop().await
-    }
-
-    /// Ends it as `kill -9` does, all its processes at once.
-    ///
-    /// # Errors
-    /// When the engine refuses, or it runs on.
-    pub async fn kill(&self) -> Result<()> {
-        self.container.kill().await
-    }
-
     /// Starts it again, and waits until it answers.
     ///
     /// # Errors
     /// When the engine refuses, or it does not answer in time.
     pub async fn start_again(&self) -> Result<()> {
-        self.container.start_again().await?;
+        self.container.run_again().await?;
         within(START_MAX, "PostgreSQL answers again", || {
             order(self.address(), "SELECT 1".to_owned())
         })
         .await
+    }
+}
+
+impl Deref for Postgres {
+    type Target = Container<postgres::Postgres>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.container
     }
 }
 

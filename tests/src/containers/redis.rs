@@ -1,6 +1,7 @@
 //! A Redis server, and spaces in it.
 
 use std::net::SocketAddr;
+use std::ops::Deref;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -85,55 +86,21 @@ impl Redis {
         })
     }
 
-    /// The engine's name for it.
-    pub fn id(&self) -> &str {
-        self.container.inner.id()
-    }
-
-    /// Where it listens. It stays there when it is stopped and started again.
-    pub fn address(&self) -> SocketAddr {
-        self.container.address
-    }
-
-    /// Freezes it: connections stay open, and nothing answers.
-    ///
-    /// # Errors
-    /// When the engine refuses.
-    pub async fn pause(&self) -> Result<()> {
-        self.container.pause().await
-    }
-
-    /// Lets it go on.
-    ///
-    /// # Errors
-    /// When the engine refuses.
-    pub async fn unpause(&self) -> Result<()> {
-        self.container.unpause().await
-    }
-
-    /// Stops it cleanly; it keeps nothing.
-    ///
-    /// # Errors
-    /// When the engine refuses.
-    pub async fn stop(&self) -> Result<()> {
-        self.container.stop().await
-    }
-
-    /// Ends it as `kill -9` does.
-    ///
-    /// # Errors
-    /// When the engine refuses, or it runs on.
-    pub async fn kill(&self) -> Result<()> {
-        self.container.kill().await
-    }
-
     /// Starts it again, empty, and waits until it answers.
     ///
     /// # Errors
     /// When the engine refuses, or it does not answer in time.
     pub async fn start_again(&self) -> Result<()> {
-        self.container.start_again().await?;
+        self.container.run_again().await?;
         within(START_MAX, "Redis answers again", || ping(self.address())).await
+    }
+}
+
+impl Deref for Redis {
+    type Target = Container<redis::Redis>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.container
     }
 }
 

@@ -27,7 +27,6 @@ impl Case {
 
 /// Cases of all tests that are played at the same time. On PostgreSQL, which all of them share, each takes more room.
 const AT_ONCE: u32 = 40;
-const ROOM_OF_ONE: [(Store, u32); 3] = [(Store::Embedded, 1), (Store::Postgres, 4), (Store::Nodes, 4)];
 static ROOM: Semaphore = Semaphore::const_new(AT_ONCE as usize);
 
 /// Plays all cases, the first ones first.
@@ -37,11 +36,10 @@ static ROOM: Semaphore = Semaphore::const_new(AT_ONCE as usize);
 pub(crate) async fn play(cases: Vec<Case>) {
     let count = cases.len();
     let begun = Instant::now();
-    let asked = Store::asked();
-    let takes = ROOM_OF_ONE
-        .iter()
-        .find(|(store, _)| *store == asked)
-        .map_or(1, |(_, takes)| *takes);
+    let takes = match Store::asked() {
+        Store::Embedded => 1,
+        Store::Postgres | Store::Nodes => 4,
+    };
     let played = cases.into_iter().map(|case| async move {
         let _place = ROOM.acquire_many(takes).await.expect("the room is never closed");
         let begun = Instant::now();

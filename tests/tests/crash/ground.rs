@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use metropay_core::clock::SystemClock;
-use metropay_core::signing::Algorithm;
 use metropay_server::config::{Config, Profile};
-use metropay_server::demo::{Credentials, Folder, seed};
+use metropay_server::demo::{Folder, seed};
 use metropay_server::serve::Server;
 use metropay_simulator::{Effect, Fault, Movement, Settings, Simulator};
 use metropay_tests::containers::Database;
+use metropay_tests::outside::{new_till, open_account, sign, write_config};
 use metropay_tests::process::{Launch, Process, free_address, tail};
 use metropay_tests::store::{self, Store};
-use metropay_tests::{App, Phone, Till};
+use metropay_tests::{App, Till};
 use serde_json::{Value, json};
 
 use crate::{Sent, till};
@@ -66,7 +66,7 @@ impl Ground {
         let server = Server::start(&config, Arc::new(SystemClock)).await?;
         let credentials = seed::seed(&config, &demo, &app_key, &server, &simulator).await?;
         server.stop().await;
-        write_config(folder.path(), &config)?;
+        write_config(&folder.path().join("config"), &config, "")?;
         let mut environment = vec![
             ("METROPAY_DATABASE__URL".to_owned(), config.database.url.clone()),
             (
@@ -243,32 +243,12 @@ async fn prepare(folder: &Path) -> Result<Option<Database>> {
     let server = Server::start(&config, Arc::new(SystemClock)).await?;
     let credentials = seed::seed(&config, &demo, &app_key, &server, &simulator).await?;
     let app = App::new(&credentials, credentials.users.first().context("the demo has users")?);
-    let opened = app.post("code-account", &json!({})).await?;
-    ensure!(opened.status == 200, "the code account does not open: {}", opened.body);
+    open_account(&app).await?;
     for channel in CHANNELS {
         sign(&app, &credentials.merchants[0].mch_id, channel).await?;
     }
     server.stop().await;
     Ok(database)
-}
-
-async fn sign(app: &App, mch_id: &str, channel: &str) -> Result<()> {
-    let begun = app
-        .post("mandates", &json!({ "mch_id": mch_id, "channel": channel }))
-        .await?;
-    ensure!(begun.status == 200, "signing does not begin: {}", begun.body);
-    if let Some(url) = begun.body["data"]["page"]["url"].as_str() {
-        Phone::new(&app.uid).agree(url).await?;
-    }
-    let mandate = begun.text("mandate_id");
-    for _ in 0..100 {
-        let now = app.get(&format!("mandates/{mandate}")).await?;
-        if now.text("state") == "ACTIVE" {
-            return Ok(());
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    bail!("the mandate with {channel} does not become active")
 }
 
 async fn simulate(folder: &Path) -> Result<Simulator> {
@@ -288,25 +268,6 @@ fn configuration(folder: &Path) -> Result<Config> {
     config.server.ops_listen = Some(([127, 0, 0, 1], 0).into());
     config.database.url = format!("sqlite://{}/metropay.db?mode=rwc", folder.display());
     Ok(config)
-}
-
-/// What cannot be said in the environment: who issues the App's tokens.
-fn write_config(folder: &Path, config: &Config) -> Result<()> {
-    let key = config.app.keys.first().context("the App has a key")?;
-    let kid = key.kid.as_deref().context("the App's key has a kid")?;
-    let public = key.public_key_pem.as_deref().context("the App's key is public")?;
-    let text = format!(
-        "[app]\nissuer = \"{}\"\n\n[[app.keys]]\nkid = \"{kid}\"\nalgorithm = \"EdDSA\"\npublic_key_pem = '''\n{public}'''\n",
-        config.app.issuer
-    );
-    std::fs::create_dir_all(folder.join("config"))?;
-    std::fs::write(folder.join("config/default.toml"), text)?;
-    Ok(())
-}
-
-fn new_till(credentials: &Credentials) -> Result<Till> {
-    let merchant = credentials.merchants.first().context("the demo has a merchant")?;
-    Till::new(credentials, merchant, Algorithm::HmacSha256, Arc::new(SystemClock))
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {

@@ -6,17 +6,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use metropay_core::clock::SystemClock;
-use metropay_core::signing::Algorithm;
 use metropay_server::config::{Config, Profile, RedisConfig};
 use metropay_server::demo::{Credentials, Folder, seed};
 use metropay_server::serve::Server;
 use metropay_simulator::{MovementKind, Settings, Simulator};
 use metropay_tests::balancer::{Balancer, Bound};
 use metropay_tests::containers::{Database, Durability, Postgres, Redis};
+use metropay_tests::outside::{new_till, open_account, sign, write_config};
 use metropay_tests::process::{Launch, Process, free_address};
-use metropay_tests::{App, Phone, Till};
+use metropay_tests::{App, Till};
 use sea_orm::sqlx::{self, Connection, PgConnection};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
@@ -86,7 +86,10 @@ impl Ground {
             }
             let merchant = &credentials.merchants[0].mch_id;
             let signing = riders.iter().zip(CHANNELS.iter().cycle());
-            let signing = signing.map(|(rider, channel)| sign(rider, merchant, channel));
+            let signing = signing.map(async |(rider, channel)| {
+                open_account(rider).await?;
+                sign(rider, merchant, channel).await
+            });
             futures::future::try_join_all(signing).await?;
             server.stop().await;
             (credentials, riders)
@@ -234,13 +237,7 @@ fn launches(folder: &Path, config: &Config, addresses: [std::net::SocketAddr; 2]
         .as_ref()
         .and_then(|redis| redis.urls.first())
         .context("an address of Redis")?;
-    let key = config.app.keys.first().context("the App has a key")?;
-    let text = format!(
-        "[app]\nissuer = \"{}\"\n\n[[app.keys]]\nkid = \"{}\"\nalgorithm = \"EdDSA\"\npublic_key_pem = '''\n{}'''\n\n[redis]\nurls = [\"{redis}\"]\n",
-        config.app.issuer,
-        key.kid.as_deref().context("the App's key has a kid")?,
-        key.public_key_pem.as_deref().context("the App's key is public")?,
-    );
+    let redis = format!("\n[redis]\nurls = [\"{redis}\"]\n");
     let settings = [
         ("METROPAY_DATABASE__URL", config.database.url.clone()),
         (
@@ -259,8 +256,7 @@ fn launches(folder: &Path, config: &Config, addresses: [std::net::SocketAddr; 2]
     let settings = settings.map(|(name, value)| (name.to_owned(), value));
     let launch = |(number, listen): (usize, std::net::SocketAddr)| {
         let config_dir = folder.join(format!("node-{number}"));
-        std::fs::create_dir_all(&config_dir)?;
-        std::fs::write(config_dir.join("default.toml"), &text)?;
+        write_config(&config_dir, config, &redis)?;
         Ok(Launch {
             program: PathBuf::from(env!("CARGO_BIN_EXE_metropay-crash")),
             config_dir,
@@ -269,30 +265,4 @@ fn launches(folder: &Path, config: &Config, addresses: [std::net::SocketAddr; 2]
         })
     };
     addresses.into_iter().enumerate().map(launch).collect()
-}
-
-/// Opens the rider's code account and signs with a channel.
-async fn sign(rider: &App, mch_id: &str, channel: &str) -> Result<()> {
-    let opened = rider.post("code-account", &json!({})).await?;
-    ensure!(opened.status == 200, "the code account does not open: {}", opened.body);
-    let begun = rider
-        .post("mandates", &json!({ "mch_id": mch_id, "channel": channel }))
-        .await?;
-    ensure!(begun.status == 200, "signing does not begin: {}", begun.body);
-    if let Some(url) = begun.body["data"]["page"]["url"].as_str() {
-        Phone::new(&rider.uid).agree(url).await?;
-    }
-    let mandate = begun.text("mandate_id");
-    for _ in 0..100 {
-        if rider.get(&format!("mandates/{mandate}")).await?.text("state") == "ACTIVE" {
-            return Ok(());
-        }
-        sleep(Duration::from_millis(100)).await;
-    }
-    bail!("the mandate with {channel} does not become active")
-}
-
-fn new_till(credentials: &Credentials) -> Result<Till> {
-    let merchant = credentials.merchants.first().context("the demo has a merchant")?;
-    Till::new(credentials, merchant, Algorithm::HmacSha256, Arc::new(SystemClock))
 }
