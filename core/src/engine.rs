@@ -6,6 +6,7 @@ use std::time::Duration;
 use metrics::SharedString;
 use moka::future::Cache;
 
+use crate::builtin_rules::Rules;
 use crate::channel::health::Health;
 use crate::channel::{Channel, ChannelRegistry, ChannelSummary, Setting, Watched};
 use crate::clock::Clock;
@@ -17,7 +18,6 @@ use crate::money::Fen;
 use crate::once::Once;
 use crate::problem::{Code, Problem};
 use crate::random::Random;
-use crate::rules::Rules;
 use crate::store::{Db, Lane};
 use crate::vault::{IndexPurpose, Place, Purpose, Vault};
 

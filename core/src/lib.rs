@@ -17,6 +17,7 @@ pub mod random;
 pub mod secret;
 
 // Contracts.
+pub mod builtin_rules;
 pub mod channel;
 pub mod live;
 pub mod merchant;

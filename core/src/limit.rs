@@ -28,6 +28,10 @@ pub const ONCE_IN_DOUBT: Duration = Duration::from_secs(120);
 
 /// How long a code lives.
 pub const CODE_LIFE: Duration = Duration::from_secs(60);
+/// The shortest life that a `code` rule may give a code.
+pub const CODE_LIFE_MIN: Duration = Duration::from_secs(15);
+/// The longest life that a `code` rule may give a code.
+pub const CODE_LIFE_MAX: Duration = Duration::from_secs(100);
 /// When the App should refresh it.
 pub const CODE_REFRESH: Duration = Duration::from_secs(45);
 /// Codes of one user that are alive at the same time; one more ends the oldest.
@@ -74,7 +78,7 @@ pub const JOB_BATCH: u64 = 50;
 
 const _: () = {
     assert!(NONCE_KEPT.as_secs() > 2 * TIMESTAMP_WINDOW.as_secs());
-    assert!(ONCE_IN_DOUBT.as_secs() > CODE_LIFE.as_secs() && ONCE_IN_DOUBT.as_secs() < NONCE_KEPT.as_secs());
+    assert!(ONCE_IN_DOUBT.as_secs() > CODE_LIFE_MAX.as_secs() && ONCE_IN_DOUBT.as_secs() < NONCE_KEPT.as_secs());
     assert!(CODE_REFRESH.as_secs() < CODE_LIFE.as_secs());
     assert!(TILL_WAIT.as_secs() < SEND_LEASE.as_secs());
     assert!(SEND_LEASE.as_secs() < RESUME_WINDOW.as_secs());

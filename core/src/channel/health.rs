@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::clock::Time;
 use crate::id::{AccountId, ChannelId};
@@ -28,7 +28,7 @@ pub enum Went {
 }
 
 /// Whether an account takes new payments.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Breaker {
     /// It does.
@@ -46,7 +46,7 @@ impl Breaker {
 }
 
 /// What a way's health is, as a route rule sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WayHealth {
     /// Whether the account takes new payments.
     pub breaker: Breaker,

@@ -5,10 +5,10 @@
 
 use std::ops::RangeInclusive;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What a scanned text looks like.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Looks {
     /// A payment code of WeChat Pay.
@@ -40,6 +40,23 @@ pub enum Looks {
 }
 
 impl Looks {
+    /// All of them.
+    pub const ALL: [Self; 13] = [
+        Self::Wechat,
+        Self::Alipay,
+        Self::Unionpay,
+        Self::Ecny,
+        Self::Bestpay,
+        Self::QqWallet,
+        Self::JdPay,
+        Self::Goods,
+        Self::Logistics,
+        Self::DrugTrace,
+        Self::SimCard,
+        Self::IdCard,
+        Self::BankCard,
+    ];
+
     /// Its name in Chinese.
     pub const fn zh(self) -> &'static str {
         match self {
@@ -164,6 +181,12 @@ pub enum Unfit {
     /// Fewer random digits can be guessed.
     #[error("a code has at least 16 random digits")]
     TooFewRandom,
+    /// More digits make bars that are too fine.
+    #[error("a code has at most 32 digits")]
+    TooLong,
+    /// Too short to be scanned in, or so long that a picture of it is worth stealing.
+    #[error("a code lives for 15 to 100 seconds")]
+    Life,
     /// Some of its codes would be taken for something else at a till.
     #[error("some of these codes would be read as: {}", .0.en())]
     Collides(Looks),

@@ -1,22 +1,32 @@
-//! The form of our codes: 20 digits, `PP T RRRRRRRRRRRRRRRR C` — prefix, type, 16 random digits, Luhn digit.
+//! The form of our codes. The platform's own has 20 digits, `PP T RRRRRRRRRRRRRRRR C` — prefix, type, 16 random digits, Luhn
+//! digit; a `code` rule may name another, for one merchant or for all.
 //!
 //! Digits only, because scan guns act as keyboards and Chinese input methods change letters; an even number, because
 //! Code 128 set C packs two a symbol; a length that no payment code of others has. The check digit catches misreads and
-//! gives no security: that is in the random digits (53 bits), the short life and the single use.
+//! gives no security: that is in the random digits (53 bits at least), the short life and the single use.
 
 use std::fmt;
+use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
+use crate::limit;
 use crate::random::Random;
 
-use super::foreign::{self, Looks, RANDOM_MIN, Unfit};
+use super::foreign::{self, Looks, Unfit};
 
-/// Digits of a code.
+/// Digits of a code of the platform's own form.
 pub const LENGTH: usize = 20;
+/// Digits of a code, at most: more make bars that are too fine on a telephone's screen.
+pub const LENGTH_MAX: usize = 32;
 /// The prefix of our codes where the configuration names no other.
 pub const PREFIX: &str = "77";
+/// Digits of a prefix, at most.
+const PREFIX_MAX: usize = 8;
 
 /// The type digit of a code. `5` is kept for codes made off line, which have a form of their own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum CodeType {
     /// Issued on line, for real money.
     Online,
@@ -34,12 +44,38 @@ impl CodeType {
     }
 }
 
+/// How a misread is noticed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckDigit {
+    /// The last digit is the Luhn digit of all before it.
+    Luhn,
+    /// There is none: the last digit is as random as the others.
+    None,
+}
+
+/// What the App shows of a code at first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Symbology {
+    /// Bars and a square of the same digits.
+    Both,
+    /// Bars alone: Code 128, set C.
+    Code128,
+    /// A square alone: QR.
+    Qr,
+}
+
 /// A form of codes that collides with nobody's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CodeForm {
     /// Prefix and type digit: what every code begins with.
     beginning: String,
     prefix_length: usize,
+    length: usize,
+    check: CheckDigit,
+    symbology: Symbology,
+    life: Duration,
 }
 
 /// What a till has scanned.
@@ -69,7 +105,7 @@ impl fmt::Debug for Recognised {
 }
 
 impl CodeForm {
-    /// A form with this prefix (two digits) and type.
+    /// The platform's own form with this prefix (two digits) and type.
     ///
     /// # Errors
     /// When codes of this form could be taken for something else.
@@ -77,50 +113,117 @@ impl CodeForm {
         if prefix.len() != 2 {
             return Err(Unfit::Beginning);
         }
+        Self::of(prefix, kind, LENGTH, CheckDigit::Luhn)
+    }
+
+    /// A form with this prefix, after which the type digit stands, this many digits in all, and this check digit.
+    ///
+    /// # Errors
+    /// When codes of this form could be guessed or taken for something else.
+    pub fn of(prefix: &str, kind: CodeType, length: usize, check: CheckDigit) -> Result<Self, Unfit> {
+        if prefix.len() > PREFIX_MAX {
+            return Err(Unfit::Beginning);
+        }
+        if length > LENGTH_MAX {
+            return Err(Unfit::TooLong);
+        }
         let beginning = format!("{prefix}{}", kind.digit());
-        foreign::check(&beginning, LENGTH, RANDOM_MIN)?;
+        let fixed = beginning.len().saturating_add(usize::from(check == CheckDigit::Luhn));
+        foreign::check(&beginning, length, length.saturating_sub(fixed))?;
         Ok(Self {
             beginning,
             prefix_length: prefix.len(),
+            length,
+            check,
+            symbology: Symbology::Both,
+            life: limit::CODE_LIFE,
         })
+    }
+
+    /// The same form, shown like this.
+    #[must_use]
+    pub fn shown_as(self, symbology: Symbology) -> Self {
+        Self { symbology, ..self }
+    }
+
+    /// The same form with this life. The bounds are [`limit::CODE_LIFE_MIN`] and [`limit::CODE_LIFE_MAX`].
+    ///
+    /// # Errors
+    /// [`Unfit::Life`] outside them.
+    pub fn living(self, life: Duration) -> Result<Self, Unfit> {
+        if (limit::CODE_LIFE_MIN..=limit::CODE_LIFE_MAX).contains(&life) {
+            Ok(Self { life, ..self })
+        } else {
+            Err(Unfit::Life)
+        }
+    }
+
+    /// How long a code lives.
+    pub const fn life(&self) -> Duration {
+        self.life
+    }
+
+    /// What the App shows of it at first.
+    pub const fn symbology(&self) -> Symbology {
+        self.symbology
     }
 
     /// A fresh code. Whether it lives already is for the database to say.
     pub fn issue(&self, random: &dyn Random) -> String {
-        let mut digits = format!("{}{}", self.beginning, random.digits(RANDOM_MIN));
-        digits.push(check_digit(&digits));
+        let check = usize::from(self.check == CheckDigit::Luhn);
+        let fixed = self.beginning.len().saturating_add(check);
+        let mut digits = format!("{}{}", self.beginning, random.digits(self.length.saturating_sub(fixed)));
+        if self.check == CheckDigit::Luhn {
+            digits.push(check_digit(&digits));
+        }
         digits
     }
 
-    /// Says what a till has scanned. Blanks, tabs and line ends around it, which scan guns add, are taken off; nothing
-    /// else is changed.
+    /// Says what a till has scanned, where codes of this form alone are ours; see [`recognise`].
     pub fn recognise(&self, scanned: &str) -> Recognised {
-        let text = scanned.trim_matches([' ', '\t', '\r', '\n']);
-        let digits = text.len() == LENGTH && text.bytes().all(|b| b.is_ascii_digit());
-        // Ours is tested first and by one exact pattern; what begins like ours and fails was misread, never foreign.
-        if digits && text.starts_with(self.prefix()) {
-            return match text.split_at_checked(LENGTH.saturating_sub(1)) {
-                Some((body, check)) if text.starts_with(&self.beginning) && check.starts_with(check_digit(body)) => {
-                    Recognised::Ours(text.to_owned())
-                }
-                _ => Recognised::Malformed,
-            };
-        }
-        foreign::looks_like(text).map_or(Recognised::Malformed, |looks| Recognised::Foreign {
-            looks,
-            digits: text.to_owned(),
-        })
+        recognise(std::slice::from_ref(self), scanned)
     }
 
-    fn prefix(&self) -> &str {
-        self.beginning.get(..self.prefix_length).unwrap_or(&self.beginning)
+    /// Whether a text of digits is one of this form: nothing where it is of another, false where it begins like one and has
+    /// its length, and is none.
+    fn holds(&self, text: &str) -> Option<bool> {
+        let prefix = self.beginning.get(..self.prefix_length).unwrap_or(&self.beginning);
+        if text.len() != self.length || !text.starts_with(prefix) {
+            return None;
+        }
+        let checked = match (self.check, text.split_at_checked(self.length.saturating_sub(1))) {
+            (CheckDigit::None, _) => true,
+            (CheckDigit::Luhn, Some((body, check))) => check.starts_with(check_digit(body)),
+            (CheckDigit::Luhn, None) => false,
+        };
+        Some(checked && text.starts_with(&self.beginning))
     }
+}
+
+/// Says what a till has scanned, where codes of these forms are ours. Blanks, tabs and line ends around it, which scan guns
+/// add, are taken off; nothing else is changed.
+pub fn recognise(forms: &[CodeForm], scanned: &str) -> Recognised {
+    let text = scanned.trim_matches([' ', '\t', '\r', '\n']);
+    // Ours are tested first and by one exact pattern each; what begins like ours and fails was misread, never foreign.
+    if text.bytes().all(|b| b.is_ascii_digit()) {
+        let held: Vec<bool> = forms.iter().filter_map(|form| form.holds(text)).collect();
+        if held.contains(&true) {
+            return Recognised::Ours(text.to_owned());
+        }
+        if !held.is_empty() {
+            return Recognised::Malformed;
+        }
+    }
+    foreign::looks_like(text).map_or(Recognised::Malformed, |looks| Recognised::Foreign {
+        looks,
+        digits: text.to_owned(),
+    })
 }
 
 /// A code as it may stand in logs: the first three digits and the last two.
 pub fn masked(digits: &str) -> String {
     match (digits.get(..3), digits.get(digits.len().saturating_sub(2)..)) {
-        (Some(first), Some(last)) if digits.len() >= LENGTH => format!("{first}***{last}"),
+        (Some(first), Some(last)) if digits.len() >= 16 => format!("{first}***{last}"),
         _ => "***".to_owned(),
     }
 }

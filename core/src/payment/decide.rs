@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::PayAsk;
+use crate::builtin_rules::{FeeQuestion, RouteQuestion, Rules, Way};
 use crate::channel::health::{Breaker, Health};
 use crate::clock::Time;
 use crate::code::foreign::Looks;
@@ -11,7 +12,6 @@ use crate::id::{AccountId, ChannelId, CodeId, ContractNo, MandateId, Uid};
 use crate::merchant::{ChannelAccount, MerchantFile};
 use crate::money::Fen;
 use crate::problem::{Code, Problem};
-use crate::rules::{FeeQuestion, RouteQuestion, Rules, Way};
 use crate::store::payment::Facts;
 use crate::store::user::UserState;
 
@@ -199,7 +199,7 @@ fn way(row: &Facts, caps: &Caps, health: &Health, now: Time) -> Option<Way> {
     })
 }
 
-fn rule_error(error: crate::rules::RuleError) -> Problem {
+fn rule_error(error: crate::builtin_rules::RuleError) -> Problem {
     Problem {
         source: Some(Box::new(error)),
         ..Problem::new(Code::RuleError)

@@ -15,6 +15,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Request};
 use http_body_util::BodyExt;
 use metropay_core::Db;
+use metropay_core::builtin_rules::BuiltinRules;
 use metropay_core::channel::ChannelRegistry;
 use metropay_core::clock::Clock;
 use metropay_core::code::form::{CodeForm, CodeType, PREFIX};
@@ -29,7 +30,6 @@ use metropay_core::people::{
     BuiltinDirectory, NewMerchant, PlatformKeys, add_credential, put_account, register, unlock_vault,
 };
 use metropay_core::random::SystemRandom;
-use metropay_core::rules::BuiltinRules;
 use metropay_core::secret::Secret;
 use metropay_core::signing::{self, Algorithm, SigningKey, VerifyingKey};
 use metropay_core::user;

@@ -11,13 +11,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use axum::Router;
+use metropay_core::builtin_rules::BuiltinRules;
 use metropay_core::clock::Clock;
 use metropay_core::engine::{Engine, Parts};
 use metropay_core::job::Job;
 use metropay_core::limit;
 use metropay_core::people::{PlatformKeys, unlock_vault};
 use metropay_core::random::SystemRandom;
-use metropay_core::rules::BuiltinRules;
 use metropay_core::vault::{MasterKey, Vault};
 use metropay_core::{Db, Lane};
 use metropay_migrations::Migrator;

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use metropay_core::builtin_rules::{BuiltinRules, FeeQuestion, RouteQuestion, RuleError, Ruled, Rules};
 use metropay_core::code::form::{CodeForm, CodeType, PREFIX, Recognised};
 use metropay_core::code::issue;
 use metropay_core::engine::Engine;
@@ -11,7 +12,6 @@ use metropay_core::money::Fen;
 use metropay_core::payment::pay::pay;
 use metropay_core::problem::{Code, Problem};
 use metropay_core::random::Random;
-use metropay_core::rules::{BuiltinRules, FeeQuestion, RouteQuestion, RuleError, Ruled, Rules};
 use metropay_core::user;
 
 use crate::act::Order;

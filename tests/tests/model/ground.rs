@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
+use metropay_core::builtin_rules::{BuiltinRules, Rules};
 use metropay_core::channel::{ChannelRegistry, RawNotice};
 use metropay_core::clock::{Clock, Time};
 use metropay_core::code::form::{CodeForm, CodeType, PREFIX};
@@ -18,7 +19,6 @@ use metropay_core::peers::{Alone, Peers};
 use metropay_core::people::{BuiltinDirectory, NewMerchant, put_account, register, unlock_vault};
 use metropay_core::problem::Problem;
 use metropay_core::random::SystemRandom;
-use metropay_core::rules::{BuiltinRules, Rules};
 use metropay_core::vault::MasterKey;
 use metropay_core::{Db, Pools};
 use metropay_core::{notice, user};
