@@ -23,6 +23,11 @@ const ROOMS: &[(&str, &str, &[&str])] = &[
         "a channel that is not written yet",
         CHANNEL_KNOWS,
     ),
+    (
+        "scripts",
+        "the host of rules written in Luau, the platform's own rules, examples",
+        &["core"],
+    ),
     ("payment-api", "HTTP: tills, the App, notifications", &["core", "web"]),
     (
         "server",
