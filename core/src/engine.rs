@@ -6,11 +6,10 @@ use std::time::Duration;
 use metrics::SharedString;
 use moka::future::Cache;
 
-use crate::builtin_rules::Rules;
 use crate::channel::health::Health;
 use crate::channel::{Channel, ChannelRegistry, ChannelSummary, Setting, Watched};
-use crate::clock::Clock;
-use crate::id::{AccountId, ChannelId};
+use crate::clock::{Clock, Day};
+use crate::id::{AccountId, ChannelId, MchId};
 use crate::limit;
 use crate::live::Live;
 use crate::merchant::{ChannelAccount, Directory};
@@ -18,6 +17,10 @@ use crate::money::Fen;
 use crate::once::Once;
 use crate::problem::{Code, Problem};
 use crate::random::Random;
+use crate::rule::Failures;
+use crate::rules::Rules;
+use crate::rules::code::CodeQuestion;
+use crate::rules::fee::DayTotals;
 use crate::store::{Db, Lane};
 use crate::vault::{IndexPurpose, Place, Purpose, Vault};
 
@@ -65,8 +68,10 @@ pub struct Parts {
     pub random: Arc<dyn Random>,
     /// Seals and opens what is confidential.
     pub vault: Arc<Vault>,
-    /// The rules in force.
+    /// Runs the rules.
     pub rules: Arc<dyn Rules>,
+    /// What `code` rules are asked on this platform: its prefix, and whether codes are for real money.
+    pub code: CodeQuestion,
     /// Wakes Apps.
     pub live: Arc<dyn Live>,
     /// Remembers what was used once.
@@ -88,8 +93,14 @@ pub struct Engine {
     pub(crate) parts: Parts,
     adapters: Cache<(AccountId, i32), Arc<dyn Channel>>,
     health: Arc<Health>,
+    rule_failures: Arc<Failures>,
+    day_totals: Cache<(MchId, Day), DayTotals>,
 }
 
+/// How old a merchant's totals of the day may be, for a fee that falls with them.
+const DAY_TOTALS_KEPT: Duration = Duration::from_secs(60);
+/// Merchants whose totals of the day are kept.
+const DAY_TOTALS_MAX: u64 = 50_000;
 /// Adapters that are kept built.
 const ADAPTERS_MAX: u64 = 10_000;
 
@@ -108,6 +119,11 @@ impl Engine {
             parts,
             adapters: Cache::new(ADAPTERS_MAX),
             health: Arc::default(),
+            rule_failures: Arc::default(),
+            day_totals: Cache::builder()
+                .max_capacity(DAY_TOTALS_MAX)
+                .time_to_live(DAY_TOTALS_KEPT)
+                .build(),
         }
     }
 
@@ -122,7 +138,19 @@ impl Engine {
             },
             adapters: self.adapters.clone(),
             health: Arc::clone(&self.health),
+            rule_failures: Arc::clone(&self.rule_failures),
+            day_totals: self.day_totals.clone(),
         }
+    }
+
+    /// Which rules have failed how often in a row.
+    pub(crate) fn rule_failures(&self) -> &Failures {
+        &self.rule_failures
+    }
+
+    /// Merchants' totals of the day, as last counted.
+    pub(crate) const fn day_totals(&self) -> &Cache<(MchId, Day), DayTotals> {
+        &self.day_totals
     }
 
     /// How the channel accounts are doing.

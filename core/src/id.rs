@@ -72,6 +72,8 @@ text_ids! {
     RefundNo,
     /// A reversal, also its number at the channel (capitals and digits, at most 32).
     ReversalNo,
+    /// A rule: one version at one level.
+    RuleNo,
     /// The merchant's own number of a payment.
     OutRequestNo,
     /// The merchant's own number of a refund.
@@ -106,6 +108,13 @@ impl ReversalNo {
     /// A fresh reversal number.
     pub fn fresh(clock: &dyn Clock, random: &dyn Random) -> Self {
         Self(number('V', clock.now(), random))
+    }
+}
+
+impl RuleNo {
+    /// A fresh rule number.
+    pub fn fresh(clock: &dyn Clock, random: &dyn Random) -> Self {
+        Self(number('L', clock.now(), random))
     }
 }
 

@@ -32,11 +32,14 @@ pub enum Invariant {
     /// Splits conserve: paid = user part + coupon; credited = paid − refunded − fee.
     #[serde(rename = "INV-16")]
     SplitsConserve,
+    /// Every payment pins rule versions, questions and answers; asked again, they answer the same.
+    #[serde(rename = "INV-25")]
+    DecisionsRepeat,
 }
 
 impl Invariant {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::JournalsSumToZero,
         Self::BalancesAreSums,
         Self::EntriesAreChained,
@@ -46,6 +49,7 @@ impl Invariant {
         Self::OneRefundPerNumber,
         Self::ReversalExcludesRefunds,
         Self::SplitsConserve,
+        Self::DecisionsRepeat,
     ];
 
     /// Its id.
@@ -60,6 +64,7 @@ impl Invariant {
             Self::OneRefundPerNumber => "INV-12",
             Self::ReversalExcludesRefunds => "INV-13",
             Self::SplitsConserve => "INV-16",
+            Self::DecisionsRepeat => "INV-25",
         }
     }
 
@@ -74,6 +79,7 @@ impl Invariant {
             Self::RefundsWithinPayment => "refunds and reversal never exceed what was paid",
             Self::OneRefundPerNumber => "one out_refund_no, at most one refund",
             Self::ReversalExcludesRefunds => "a reversal and refunds exclude each other",
+            Self::DecisionsRepeat => "every payment's rules, asked again, decide the same",
             Self::SplitsConserve => "paid = user part + coupon; credited = paid - refunded - fee",
         }
     }

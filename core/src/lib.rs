@@ -17,7 +17,6 @@ pub mod random;
 pub mod secret;
 
 // Contracts.
-pub mod builtin_rules;
 pub mod channel;
 pub mod live;
 pub mod merchant;
@@ -42,6 +41,7 @@ pub mod payment;
 pub mod people;
 pub mod refund;
 pub mod reversal;
+pub mod rule;
 pub mod signing;
 pub mod user;
 pub mod vault;

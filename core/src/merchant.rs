@@ -11,6 +11,7 @@ use sea_orm::DbErr;
 
 use crate::id::{AccountId, MchId, Serial, StoreId};
 use crate::network::Network;
+use crate::rule::{RuleScope, RuleSet};
 pub use crate::store::account::Model as ChannelAccount;
 pub use crate::store::credential::Model as Credential;
 pub use crate::store::merchant::store::Model as Store;
@@ -57,6 +58,9 @@ pub trait Directory: Send + Sync + 'static {
 
     /// The channel account of this id.
     async fn account(&self, account: &AccountId) -> Result<Option<Arc<ChannelAccount>>, DbErr>;
+
+    /// The rules in force for somebody.
+    async fn rules(&self, scope: &RuleScope) -> Result<Arc<RuleSet>, DbErr>;
 
     /// Forgets what is cached: something was changed.
     async fn forget(&self);

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use aws_lc_rs::digest;
 use sea_orm::sea_query::StringLen;
-use sea_orm::{DeriveActiveEnum, DeriveValueType, EnumIter};
+use sea_orm::{DeriveActiveEnum, DeriveValueType, EnumIter, TryFromU64};
 use serde::{Deserialize, Serialize};
 
 pub mod check;
@@ -100,6 +100,12 @@ impl RuleVersion {
     /// The text itself.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl TryFromU64 for RuleVersion {
+    fn try_from_u64(_: u64) -> Result<Self, sea_orm::DbErr> {
+        Err(sea_orm::DbErr::ConvertFromU64("RuleVersion"))
     }
 }
 

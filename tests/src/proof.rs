@@ -19,7 +19,7 @@ use serde_json::Value;
 /// When one does not hold; it is named.
 pub(crate) async fn hold(engine: &Engine) -> Result<()> {
     while seal::seal(engine).await? > 0 {}
-    for finding in verify(&engine.db).await? {
+    for finding in verify(&engine.db, &*engine.rules).await? {
         let invariant = finding.invariant;
         ensure!(
             finding.breaches.is_empty(),

@@ -22,6 +22,7 @@ impl World {
             mch_id: mch_id.into(),
             name: format!("商户 {mch_id}"),
             fee_rate: 60,
+            category: None,
             ip_allow: Vec::new(),
             stores: vec![(StoreId(store.clone()), "一号店".to_owned())],
         };

@@ -24,17 +24,20 @@ pub enum AlarmKind {
     NoticeForged,
     /// A genuine notification does not fit our books.
     NoticeMismatch,
+    /// A rule failed again and again, and refuses whoever it stands for.
+    RuleSuspended,
 }
 
 impl AlarmKind {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Compensation,
         Self::CompensationStuck,
         Self::AmountMismatch,
         Self::Contradiction,
         Self::NoticeForged,
         Self::NoticeMismatch,
+        Self::RuleSuspended,
     ];
 
     /// The word under which it is stored and shown.
@@ -46,6 +49,7 @@ impl AlarmKind {
             Self::Contradiction => "contradiction",
             Self::NoticeForged => "notice_forged",
             Self::NoticeMismatch => "notice_mismatch",
+            Self::RuleSuspended => "rule_suspended",
         }
     }
 }

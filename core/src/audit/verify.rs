@@ -14,6 +14,8 @@ use crate::payment::{Payment, PaymentState, ReversalMark};
 use crate::problem::Problem;
 use crate::refund::{Refund, RefundKind, RefundState};
 use crate::reversal::{Reversal, ReversalResult, ReversalState};
+use crate::rule::repeat::Again;
+use crate::rules::Rules;
 use crate::store::{self, Db};
 
 /// What the check of one invariant found.
@@ -51,7 +53,7 @@ const PAGE: u64 = 1_000;
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn verify(db: &Db) -> Result<Vec<Finding>, Problem> {
+pub async fn verify(db: &Db, rules: &dyn Rules) -> Result<Vec<Finding>, Problem> {
     let tx = db.snapshot().await?;
     let books = Books::read(&tx).await?;
     Ok(vec![
@@ -64,6 +66,7 @@ pub async fn verify(db: &Db) -> Result<Vec<Finding>, Problem> {
         one_refund_per_number(&books),
         reversal_excludes_refunds(&books),
         splits_conserve(&tx, &books).await?,
+        decisions_repeat(&tx, &books, rules).await?,
     ])
 }
 
@@ -168,6 +171,17 @@ async fn entries_are_chained(tx: &DatabaseTransaction) -> Result<Finding, Proble
             )
         });
         (previous, through) = (block.hash, block.last_entry);
+    }
+    Ok(finding)
+}
+
+async fn decisions_repeat(tx: &DatabaseTransaction, books: &Books, rules: &dyn Rules) -> Result<Finding, Problem> {
+    let mut finding = Finding::new(Invariant::DecisionsRepeat);
+    let mut again = Again::new(rules);
+    for payment in &books.payments {
+        let differs = again.differs(tx, payment).await?;
+        let breach = || format!("payment {}: {}", payment.pay_no, differs.clone().unwrap_or_default());
+        finding.check(differs.is_none(), breach);
     }
     Ok(finding)
 }

@@ -2,12 +2,15 @@
 
 use crate::clock::Time;
 use crate::code::foreign::Looks;
-use crate::code::form::Recognised;
+use crate::code::form::{CodeForm, Recognised, Symbology};
 use crate::engine::Engine;
 use crate::id::{ChannelId, CodeId, MchId, Uid};
 use crate::limit;
+use crate::merchant::Standing;
 use crate::payment::Payment;
 use crate::problem::{Code as ProblemCode, Problem};
+use crate::rule::{RuleScope, Ruling};
+use crate::rules::RuleVersion;
 use crate::secret::Secret;
 pub use crate::store::code::Model as Code;
 use crate::vault::IndexPurpose;
@@ -23,14 +26,24 @@ pub struct Issued {
     pub code: Code,
     /// Its digits.
     pub digits: String,
+    /// What the App shows of it at first.
+    pub symbology: Symbology,
 }
 
 /// Issues a code: alive for a minute, used once. A third ends the oldest of the two that may live at a time.
 ///
+/// One for a certain merchant has the form of its `code` rule, and is used there or nowhere.
+///
 /// # Errors
-/// `CODE_NOT_OPENED`, `USER_FROZEN`, `RATE_LIMITED`.
-pub async fn issue(engine: &Engine, uid: &Uid, method: Option<ChannelId>) -> Result<Issued, Problem> {
+/// `CODE_NOT_OPENED`, `USER_FROZEN`, `RATE_LIMITED`, `MERCHANT_NOT_FOUND`, `RULE_ERROR`.
+pub async fn issue(
+    engine: &Engine,
+    uid: &Uid,
+    method: Option<ChannelId>,
+    only_at: Option<&MchId>,
+) -> Result<Issued, Problem> {
     user::active(engine, uid).await?;
+    let form = form(engine, only_at).await?;
     if let Some(method) = &method
         && engine.channel(method).is_none()
     {
@@ -56,19 +69,41 @@ pub async fn issue(engine: &Engine, uid: &Uid, method: Option<ChannelId>) -> Res
     if !superseded.is_empty() {
         store::code::end(&tx, uid, Some(superseded), now).await?;
     }
-    let digits = engine.rules.issue_code(&*engine.random);
+    let digits = form.issue(&*engine.random);
     let code = Code {
         code_id: CodeId::fresh(&*engine.clock, &*engine.random),
         uid: uid.clone(),
+        mch_id: only_at.cloned(),
         code_hash: engine.vault.index(IndexPurpose::Code, &digits),
         method,
         issued_at: now,
-        expires_at: now.plus(limit::CODE_LIFE),
+        expires_at: now.plus(form.life()),
         ended_at: None,
     };
     store::code::insert(&tx, code.clone()).await?;
     tx.commit().await?;
-    Ok(Issued { code, digits })
+    let symbology = form.symbology();
+    Ok(Issued {
+        code,
+        digits,
+        symbology,
+    })
+}
+
+/// The form of codes for this merchant, or of the platform's own.
+async fn form(engine: &Engine, only_at: Option<&MchId>) -> Result<CodeForm, Problem> {
+    let scope = match only_at {
+        None => RuleScope::default(),
+        Some(mch_id) => {
+            let shop = engine.directory.merchant(mch_id).await?;
+            let shop = shop.filter(|shop| shop.merchant.status == Standing::Active);
+            RuleScope::of(&*shop.ok_or_else(|| Problem::new(ProblemCode::MerchantNotFound))?)
+        }
+    };
+    let ruling = Ruling::of(engine, scope).await?;
+    let form = ruling.form();
+    ruling.finish().await;
+    Ok(form?.answer)
 }
 
 /// How a code stands, as the App shows it.
@@ -107,6 +142,8 @@ pub async fn state(engine: &Engine, uid: &Uid, code_id: &CodeId) -> Result<(Code
 
 /// What a till scanned.
 pub(crate) struct Scanned {
+    /// The version of the rule that recognised it.
+    pub(crate) version: RuleVersion,
     /// The keyed hash under which it is known.
     pub(crate) hash: String,
     /// What it is where it is a channel's own payment code.
@@ -127,11 +164,14 @@ pub(crate) struct Foreign {
 ///
 /// # Errors
 /// `CODE_MALFORMED` for a misread or something that is no payment code, `CODE_FOREIGN` for one of a channel that is not
-/// linked.
-pub(crate) fn scanned(engine: &Engine, mch_id: &MchId, text: &str) -> Result<Scanned, Problem> {
+/// linked, `RULE_ERROR`.
+pub(crate) fn scanned(engine: &Engine, ruling: &Ruling<'_>, text: &str) -> Result<Scanned, Problem> {
     let hash = |digits: &str| engine.vault.index(IndexPurpose::Code, digits);
-    match engine.rules.recognise(mch_id, text) {
+    let ruled = ruling.recognise(text)?;
+    let version = ruled.version;
+    match ruled.answer {
         Recognised::Ours(digits) => Ok(Scanned {
+            version,
             hash: hash(&digits),
             foreign: None,
         }),
@@ -139,6 +179,7 @@ pub(crate) fn scanned(engine: &Engine, mch_id: &MchId, text: &str) -> Result<Sca
         Recognised::Foreign { looks, digits } => {
             let channel = engine.channels.of_code(looks).ok_or_else(|| foreign(looks))?;
             Ok(Scanned {
+                version,
                 hash: hash(&digits),
                 foreign: Some(Foreign {
                     looks,
@@ -148,6 +189,12 @@ pub(crate) fn scanned(engine: &Engine, mch_id: &MchId, text: &str) -> Result<Sca
             })
         }
     }
+}
+
+/// Whether what a till sends is the code of this hash: as it is recognised, or, where its rule has changed or fails, as it
+/// stands.
+pub(crate) fn is_of(engine: &Engine, scanned: Option<&Scanned>, text: &str, hash: &str) -> bool {
+    scanned.is_some_and(|scanned| scanned.hash == hash) || engine.vault.index(IndexPurpose::Code, text.trim()) == hash
 }
 
 /// The refusal of somebody else's code, with what it is.
@@ -167,7 +214,12 @@ pub(crate) fn foreign(looks: Looks) -> Problem {
 /// # Errors
 /// `CODE_MALFORMED`, `CODE_FOREIGN`, `CODE_INVALID`, `CODE_ACCOUNT_CLOSED`.
 pub async fn whose(engine: &Engine, mch_id: &MchId, scanned: &str) -> Result<Uid, Problem> {
-    let scanned = self::scanned(engine, mch_id, scanned)?;
+    let shop = engine.directory.merchant(mch_id).await?;
+    let shop = shop.ok_or_else(|| Problem::new(ProblemCode::MerchantDisabled))?;
+    let ruling = Ruling::of(engine, RuleScope::of(&shop)).await?;
+    let scanned = self::scanned(engine, &ruling, scanned);
+    ruling.finish().await;
+    let scanned = scanned?;
     if let Some(other) = scanned.foreign {
         return Err(foreign(other.looks));
     }
@@ -177,7 +229,8 @@ pub async fn whose(engine: &Engine, mch_id: &MchId, scanned: &str) -> Result<Uid
     let used = store::payment::by_code(db, &code.code_id).await?;
     let ours = used.as_ref().is_some_and(|payment| payment.mch_id == *mch_id);
     // Who used it may ask again; to everybody else it is as unknown as one that never was.
-    let readable = ours || (used.is_none() && lives(&code, engine.clock.now()));
+    let elsewhere = code.mch_id.as_ref().is_some_and(|only_at| only_at != mch_id);
+    let readable = ours || (used.is_none() && !elsewhere && lives(&code, engine.clock.now()));
     if !readable {
         return Err(Problem::new(ProblemCode::CodeInvalid));
     }

@@ -3,10 +3,12 @@
 
 use std::time::Duration;
 
+use super::form::CodeForm;
 use super::issue::{Code, Issued};
 use crate::engine::Engine;
 use crate::id::{CodeId, Uid};
 use crate::problem::Problem;
+use crate::rule::{RuleScope, Ruling};
 use crate::store;
 use crate::vault::IndexPurpose;
 
@@ -20,8 +22,10 @@ const AT_ONCE: usize = 500;
 /// When the database does not answer.
 pub async fn stock(engine: &Engine, users: &[Uid], life: Duration) -> Result<Vec<Issued>, Problem> {
     let mut all = Vec::with_capacity(users.len());
+    let ruling = Ruling::of(engine, RuleScope::default()).await?;
+    let form = ruling.form()?.answer;
     for some in users.chunks(AT_ONCE) {
-        let issued: Vec<Issued> = some.iter().map(|uid| one(engine, uid, life)).collect();
+        let issued: Vec<Issued> = some.iter().map(|uid| one(engine, &form, uid, life)).collect();
         let rows = issued.iter().map(|issued| issued.code.clone()).collect();
         store::code::insert_all(engine.db.write(), rows).await?;
         all.extend(issued);
@@ -29,17 +33,22 @@ pub async fn stock(engine: &Engine, users: &[Uid], life: Duration) -> Result<Vec
     Ok(all)
 }
 
-fn one(engine: &Engine, uid: &Uid, life: Duration) -> Issued {
+fn one(engine: &Engine, form: &CodeForm, uid: &Uid, life: Duration) -> Issued {
     let now = engine.clock.now();
-    let digits = engine.rules.issue_code(&*engine.random);
+    let digits = form.issue(&*engine.random);
     let code = Code {
         code_id: CodeId::fresh(&*engine.clock, &*engine.random),
         uid: uid.clone(),
         code_hash: engine.vault.index(IndexPurpose::Code, &digits),
+        mch_id: None,
         method: None,
         issued_at: now,
         expires_at: now.plus(life),
         ended_at: None,
     };
-    Issued { code, digits }
+    Issued {
+        code,
+        digits,
+        symbology: form.symbology(),
+    }
 }

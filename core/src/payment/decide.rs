@@ -1,19 +1,43 @@
 //! The decision before any money moves: pure, from facts that were loaded at once.
 
-use serde_json::{Value, json};
-
 use super::PayAsk;
-use crate::builtin_rules::{FeeQuestion, RouteQuestion, Rules, Way};
+use crate::channel::Product;
 use crate::channel::health::{Breaker, Health};
 use crate::clock::Time;
 use crate::code::foreign::Looks;
-use crate::engine::Caps;
+use crate::engine::{Caps, Engine};
 use crate::id::{AccountId, ChannelId, CodeId, ContractNo, MandateId, Uid};
 use crate::merchant::{ChannelAccount, MerchantFile};
 use crate::money::Fen;
 use crate::problem::{Code, Problem};
+use crate::rule::Ruling;
+use crate::rule::repeat::{FeePin, Pins, RoutePin};
+use crate::rules::RuleVersion;
+use crate::rules::fee::FeeQuestion;
+use crate::rules::route::{Choice, RouteQuestion, Way};
 use crate::store::payment::Facts;
 use crate::store::user::UserState;
+
+/// What a decision depends on beside the order: bounds, how channels are doing, the time, and chance.
+pub(super) struct Circumstances<'a> {
+    pub caps: &'a Caps,
+    pub health: &'a Health,
+    pub now: Time,
+    /// Evenly spread over 0 to 9,999.
+    pub draw: u32,
+}
+
+impl<'a> Circumstances<'a> {
+    /// As they are now.
+    pub(super) fn of(engine: &'a Engine) -> Self {
+        Self {
+            caps: &engine.caps,
+            health: engine.health(),
+            now: engine.clock.now(),
+            draw: engine.random.digits(4).parse().unwrap_or(0),
+        }
+    }
+}
 
 /// Go: by this way, at this fee.
 #[derive(Debug, Clone)]
@@ -60,28 +84,32 @@ pub(super) fn decide(
     ask: &PayAsk,
     shop: &MerchantFile,
     facts: &[Facts],
-    rules: &dyn Rules,
-    (caps, health): (&Caps, &Health),
-    now: Time,
+    (ruling, recognised_by): (&Ruling<'_>, &RuleVersion),
+    by: &Circumstances<'_>,
 ) -> Result<Decision, No> {
+    let now = by.now;
     let code = facts.first().ok_or_else(|| Problem::new(Code::CodeInvalid))?;
     let facts = facts.iter().filter(|row| row.code_id == code.code_id);
     alive(code, shop, now)?;
-    within_cap(ask, caps)?;
+    within_cap(ask, by.caps)?;
     let usable: Vec<&Facts> = facts.filter(|row| usable(row, shop, now)).collect();
     let question = RouteQuestion {
         mch_id: shop.merchant.mch_id.clone(),
+        category: shop.merchant.category.clone(),
         store_id: ask.store_id.clone(),
         amount: ask.total_fee,
+        at: now,
+        draw: by.draw,
         chosen: code.method.clone(),
         preferred: code.preferred.clone(),
-        ways: usable.iter().filter_map(|row| way(row, caps, health, now)).collect(),
+        ways: usable.iter().filter_map(|row| way(row, shop, by)).collect(),
     };
-    let route = rules.route(&question).map_err(rule_error)?;
-    let chosen = route.answer.as_ref().and_then(|id| {
-        let way = question.ways.iter().find(|way| way.mandate == *id)?.clone();
-        let row = usable.iter().find(|row| row.mandate_id.as_ref() == Some(id))?;
-        Some((row, way, row.contract_no.clone()?, row.handle_sealed.clone()?))
+    let route = ruling.route(&question)?;
+    let chosen = taken(&question, &route.answer).and_then(|way| {
+        let row = usable
+            .iter()
+            .find(|row| row.mandate_id.as_ref() == Some(&way.mandate))?;
+        Some((row, way.clone(), row.contract_no.clone()?, row.handle_sealed.clone()?))
     });
     let Some((row, way, contract, handle)) = chosen else {
         return Err(No::NeedMandate {
@@ -90,11 +118,20 @@ pub(super) fn decide(
             chosen: code.method.clone().or(code.preferred.clone()),
         });
     };
-    let (fee, fee_pin) = fee(ask, shop, &way.channel, rules)?;
-    let pins = json!({
-        "route": { "version": route.version, "question": question, "answer": route.answer },
-        "fee": fee_pin,
-    });
+    let by_what = (&way.channel, &way.account, Product::Mandate);
+    let fee_pin = fee(ask, shop, by_what, ruling, now)?;
+    let fee = fee_pin.answer.fee;
+    let pins = Pins {
+        code: recognised_by.clone(),
+        route: Some(RoutePin {
+            version: route.version,
+            question,
+            answer: route.answer,
+            taken: way.account.clone(),
+        }),
+        looks_like: None,
+        fee: fee_pin,
+    };
     Ok(Decision {
         payer: Some(Payer {
             code_id: row.code_id.clone(),
@@ -106,32 +143,49 @@ pub(super) fn decide(
         channel: way.channel,
         account: way.account,
         fee,
-        pins: pins.to_string(),
+        pins: written(&pins)?,
     })
+}
+
+/// The first of the rule's choices that the user did not exclude, and whose channel answers; where none answers, the first.
+/// Who chose a channel for this very code is never charged through another, whatever a rule says.
+fn taken<'a>(question: &'a RouteQuestion, choices: &[Choice]) -> Option<&'a Way> {
+    let way = |choice: &Choice| question.ways.iter().find(|way| way.account == choice.account);
+    let wanted = |way: &&Way| question.chosen.as_ref().is_none_or(|chosen| way.channel == *chosen);
+    let mut ways = choices.iter().filter_map(way).filter(wanted);
+    let first = ways.clone().next();
+    ways.find(|way| way.health.breaker != Breaker::Open).or(first)
 }
 
 /// Decides about a channel's own payment code: the code itself names the channel, `account` is the merchant's with it.
 pub(super) fn decide_foreign(
     ask: &PayAsk,
     shop: &MerchantFile,
-    account: &ChannelAccount,
-    looks: Looks,
-    rules: &dyn Rules,
-    caps: &Caps,
+    (account, looks): (&ChannelAccount, Looks),
+    (ruling, recognised_by): (&Ruling<'_>, &RuleVersion),
+    by: &Circumstances<'_>,
 ) -> Result<Decision, Problem> {
-    within_cap(ask, caps)?;
-    let (fee, fee_pin) = fee(ask, shop, &account.channel, rules)?;
-    let pins = json!({
-        "route": { "version": "payment-code-1", "question": { "looks_like": looks }, "answer": account.account_id },
-        "fee": fee_pin,
-    });
+    within_cap(ask, by.caps)?;
+    let by_what = (&account.channel, &account.account_id, Product::PaymentCode);
+    let fee_pin = fee(ask, shop, by_what, ruling, by.now)?;
+    let fee = fee_pin.answer.fee;
+    let pins = Pins {
+        code: recognised_by.clone(),
+        route: None,
+        looks_like: Some(looks),
+        fee: fee_pin,
+    };
     Ok(Decision {
         payer: None,
         channel: account.channel.clone(),
         account: account.account_id.clone(),
         fee,
-        pins: pins.to_string(),
+        pins: written(&pins)?,
     })
+}
+
+fn written(pins: &Pins) -> Result<String, Problem> {
+    serde_json::to_string(pins).map_err(Problem::fault)
 }
 
 fn within_cap(ask: &PayAsk, caps: &Caps) -> Result<(), Problem> {
@@ -142,19 +196,31 @@ fn within_cap(ask: &PayAsk, caps: &Caps) -> Result<(), Problem> {
 }
 
 /// The platform's fee, and what is pinned of how it came about.
-fn fee(ask: &PayAsk, shop: &MerchantFile, channel: &ChannelId, rules: &dyn Rules) -> Result<(Fen, Value), Problem> {
+fn fee(
+    ask: &PayAsk,
+    shop: &MerchantFile,
+    (channel, account, product): (&ChannelId, &AccountId, Product),
+    ruling: &Ruling<'_>,
+    at: Time,
+) -> Result<FeePin, Problem> {
     let question = FeeQuestion {
         mch_id: shop.merchant.mch_id.clone(),
+        category: shop.merchant.category.clone(),
+        store_id: ask.store_id.clone(),
         channel: channel.clone(),
+        account: account.clone(),
+        product,
         amount: ask.total_fee,
         agreed_rate: u32::try_from(shop.merchant.fee_rate).unwrap_or(0),
+        at,
+        day_totals: ruling.day_totals(),
     };
-    let fee = rules.fee(&question).map_err(rule_error)?;
-    if fee.answer > ask.total_fee {
-        return Err(Problem::new(Code::RuleError));
-    }
-    let pin = json!({ "version": fee.version, "question": question, "answer": fee.answer });
-    Ok((fee.answer, pin))
+    let ruled = ruling.fee(&question)?;
+    Ok(FeePin {
+        version: ruled.version,
+        question,
+        answer: ruled.answer,
+    })
 }
 
 /// Whether the code may still be used. Unknown, expired and superseded are told alike, so that guessing learns nothing; a
@@ -171,7 +237,12 @@ fn alive(code: &Facts, shop: &MerchantFile, now: Time) -> Result<(), Problem> {
     if code.user_status != UserState::Active {
         return Err(Problem::new(Code::CodeAccountClosed));
     }
-    if code.ended_at.is_some() || code.expires_at <= now {
+    // A code that was issued for one merchant is to every other as unknown as one that never was.
+    let elsewhere = code
+        .only_at
+        .as_ref()
+        .is_some_and(|only_at| *only_at != shop.merchant.mch_id);
+    if elsewhere || code.ended_at.is_some() || code.expires_at <= now {
         return Err(Problem::new(Code::CodeInvalid));
     }
     Ok(())
@@ -185,23 +256,19 @@ fn usable(row: &Facts, shop: &MerchantFile, now: Time) -> bool {
         && row.contract_expires_at.is_none_or(|at| at > now)
 }
 
-fn way(row: &Facts, caps: &Caps, health: &Health, now: Time) -> Option<Way> {
-    let account = row.account_id.clone()?;
-    let mut health = health.of(&account, now);
-    if !caps.breaker {
+fn way(row: &Facts, shop: &MerchantFile, by: &Circumstances<'_>) -> Option<Way> {
+    let id = row.account_id.as_ref()?;
+    let account = shop.accounts.iter().find(|account| account.account_id == *id)?;
+    let mut health = by.health.of(id, by.now);
+    if !by.caps.breaker {
         health.breaker = Breaker::Closed;
     }
     Some(Way {
         channel: row.mandate_channel.clone()?,
         health,
-        account,
+        account: id.clone(),
         mandate: row.mandate_id.clone()?,
+        weight: u32::try_from(account.weight).unwrap_or(0),
+        cost_rate: u32::try_from(account.cost_rate).unwrap_or(0),
     })
-}
-
-fn rule_error(error: crate::builtin_rules::RuleError) -> Problem {
-    Problem {
-        source: Some(Box::new(error)),
-        ..Problem::new(Code::RuleError)
-    }
 }

@@ -2,15 +2,16 @@
 //! channel's payment-code product. No user, code or consent of ours stands behind such a payment; that a code pays once is
 //! the channel's to hold.
 
-use super::decide::{No, decide_foreign};
+use super::decide::{Circumstances, No, decide_foreign};
 use super::open::{Opened, open};
 use super::pay::answering;
 use super::send::With;
 use super::{PayAsk, Payment};
-use crate::code::issue::{self, Foreign};
+use crate::code::issue::{self, Foreign, Scanned};
 use crate::engine::Engine;
 use crate::merchant::{ChannelAccount, MerchantFile};
 use crate::problem::{Code, Problem};
+use crate::rule::Ruling;
 
 /// Decides and writes down; answers the payment, and with what its channel is to be called.
 ///
@@ -20,19 +21,20 @@ pub(super) async fn place(
     engine: &Engine,
     shop: &MerchantFile,
     ask: &PayAsk,
-    code_hash: &str,
-    code: &Foreign,
+    (scanned, code): (&Scanned, &Foreign),
+    ruling: &Ruling<'_>,
 ) -> Result<(Payment, With), No> {
     let account = account(engine, shop, code).await?;
     let account = account.ok_or_else(|| issue::foreign(code.looks))?;
-    let decision = decide_foreign(ask, shop, account, code.looks, &*engine.rules, &engine.caps)?;
+    let by = Circumstances::of(engine);
+    let decision = decide_foreign(ask, shop, (account, code.looks), (ruling, &scanned.version), &by)?;
     answering(engine, &decision.account)?;
     fail::fail_point!("K1");
     let opened = open(
         engine,
         &shop.merchant.mch_id,
         ask.clone(),
-        code_hash.to_owned(),
+        scanned.hash.clone(),
         decision,
     )
     .await?;

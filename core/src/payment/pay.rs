@@ -6,7 +6,7 @@ use metrics::counter;
 use serde_json::json;
 use tracing::Instrument;
 
-use super::decide::{No, decide};
+use super::decide::{Circumstances, No, decide};
 use super::open::{Opened, open};
 use super::send::{With, send};
 use super::{PayAsk, Payment, PaymentState, foreign, topic};
@@ -19,6 +19,7 @@ use crate::limit;
 use crate::merchant::{MerchantFile, Standing};
 use crate::metric;
 use crate::problem::{Code, Problem};
+use crate::rule::Ruling;
 use crate::store;
 
 /// How often a payment is decided at most, where what was decided ends before it is written down.
@@ -40,33 +41,39 @@ pub async fn pay(engine: &Arc<Engine>, mch_id: &MchId, ask: PayAsk) -> Result<Pa
 
 async fn scan_and_pay(engine: &Arc<Engine>, mch_id: &MchId, ask: PayAsk) -> Result<Payment, Problem> {
     let shop = shop(engine, mch_id).await?;
-    let scanned = code::issue::scanned(engine, mch_id, &ask.qrcode);
-    if let Err(problem) = store_in_use(&shop, &ask) {
-        return refuse(engine, &shop, &ask, scanned.ok().as_ref(), No::Refused(problem)).await;
-    }
-    let scanned = match scanned {
-        Ok(scanned) => scanned,
-        Err(problem) => return refuse(engine, &shop, &ask, None, No::Refused(problem)).await,
+    let ruling = Ruling::for_payment(engine, &shop).await?;
+    let scanned = code::issue::scanned(engine, &ruling, &ask.qrcode);
+    let placed = match (&scanned, store_in_use(&shop, &ask)) {
+        (_, Err(problem)) => Err(No::Refused(problem)),
+        (Err(_), Ok(())) => Err(No::Refused(Problem::new(Code::CodeMalformed))),
+        (Ok(scanned), Ok(())) => match &scanned.foreign {
+            None => place(engine, &shop, &ask, scanned, &ruling).await,
+            Some(code) => foreign::place(engine, &shop, &ask, (scanned, code), &ruling).await,
+        },
     };
-    let placed = match &scanned.foreign {
-        None => place(engine, &shop, &ask, &scanned.hash).await,
-        Some(code) => foreign::place(engine, &shop, &ask, &scanned.hash, code).await,
-    };
-    match placed {
-        Ok((payment, with)) => answer_in_time(engine, payment, with).await,
-        Err(no) => refuse(engine, &shop, &ask, Some(&scanned), no).await,
+    ruling.finish().await;
+    match (placed, scanned) {
+        (Ok((payment, with)), _) => answer_in_time(engine, payment, with).await,
+        (Err(no), Ok(scanned)) => refuse(engine, &shop, &ask, Some(&scanned), no).await,
+        (Err(_), Err(problem)) => refuse(engine, &shop, &ask, None, No::Refused(problem)).await,
     }
 }
 
 /// Decides and writes down; answers the payment, and with what its channel is to be called. What ended between the two is
 /// decided anew.
-async fn place(engine: &Engine, shop: &MerchantFile, ask: &PayAsk, code_hash: &str) -> Result<(Payment, With), No> {
-    let mch_id = &shop.merchant.mch_id;
+async fn place(
+    engine: &Engine,
+    shop: &MerchantFile,
+    ask: &PayAsk,
+    scanned: &Scanned,
+    ruling: &Ruling<'_>,
+) -> Result<(Payment, With), No> {
+    let (mch_id, code_hash) = (&shop.merchant.mch_id, scanned.hash.as_str());
     for _ in 0..DECISIONS_MAX {
         let facts = store::payment::facts(engine.db.read(), code_hash, mch_id).await;
         let facts = facts.map_err(Problem::from)?;
-        let now = engine.clock.now();
-        let decision = decide(ask, shop, &facts, &*engine.rules, (&engine.caps, engine.health()), now)?;
+        let by = Circumstances::of(engine);
+        let decision = decide(ask, shop, &facts, (ruling, &scanned.version), &by)?;
         answering(engine, &decision.account)?;
         fail::fail_point!("K1");
 
@@ -149,10 +156,12 @@ async fn repeat(
     ask: &PayAsk,
     scanned: Option<&Scanned>,
 ) -> Result<Payment, Problem> {
-    let code_hash = scanned.map(|scanned| scanned.hash.as_str());
     let differs = [
         ("total_fee", payment.amount != ask.total_fee),
-        ("qrcode", code_hash != Some(payment.code_hash.as_str())),
+        (
+            "qrcode",
+            !code::issue::is_of(engine, scanned, &ask.qrcode, &payment.code_hash),
+        ),
         ("store_id", payment.store_id != ask.store_id),
         ("body", payment.body != ask.body),
         ("extra_data", payment.extra_data != ask.extra_data),

@@ -17,6 +17,8 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use crate::id::{AccountId, MchId, Serial};
 use crate::merchant::{ChannelAccount, Credential, Directory, MerchantFile};
 use crate::peers::{Alone, Peers, Word};
+use crate::rule::{self, RuleScope, RuleSet};
+use crate::rules::{RuleVersion, Script};
 use crate::store::{self, Db};
 
 /// How old an entry may be while nobody attends: a change made on another node counts within a second.
@@ -30,6 +32,9 @@ const SEEN_WITHIN: Duration = Duration::from_secs(2);
 /// Entries of each kind that are kept.
 const ENTRIES_MAX: u64 = 50_000;
 
+/// Scripts that are kept: 64 KiB each at most, and few are longer than four.
+const SCRIPTS_MAX: u64 = 10_000;
+
 /// Reads the platform's own tables.
 pub struct BuiltinDirectory {
     db: Db,
@@ -39,6 +44,9 @@ pub struct BuiltinDirectory {
     merchants: Kept<MchId, MerchantFile>,
     credentials: Kept<Serial, Credential>,
     accounts: Kept<AccountId, ChannelAccount>,
+    rules: Kept<RuleScope, RuleSet>,
+    /// Scripts never change: many merchants share one.
+    scripts: Cache<RuleVersion, Arc<Script>>,
 }
 
 /// A version that was seen, and when it was asked for.
@@ -83,6 +91,8 @@ impl BuiltinDirectory {
             merchants: cache(),
             credentials: cache(),
             accounts: cache(),
+            rules: cache(),
+            scripts: Cache::new(SCRIPTS_MAX),
         }
     }
 
@@ -156,6 +166,16 @@ impl BuiltinDirectory {
         self.seen().is_some_and(|seen| seen.at.elapsed() < SEEN_WITHIN)
     }
 
+    async fn script(&self, version: RuleVersion) -> Result<Arc<Script>, DbErr> {
+        if let Some(script) = self.scripts.get(&version).await {
+            return Ok(script);
+        }
+        let script = store::rule_source::find(self.db.read(), &version).await?;
+        let script = Arc::new(script.ok_or_else(|| DbErr::RecordNotFound(version.to_string()))?);
+        self.scripts.insert(version, Arc::clone(&script)).await;
+        Ok(script)
+    }
+
     async fn read_merchant(&self, mch_id: &MchId) -> Result<Option<Arc<MerchantFile>>, DbErr> {
         let Some(merchant) = store::merchant::find(self.db.read(), mch_id).await? else {
             return Ok(None);
@@ -196,6 +216,14 @@ impl Directory for BuiltinDirectory {
     async fn account(&self, account: &AccountId) -> Result<Option<Arc<ChannelAccount>>, DbErr> {
         let read = async { Ok(store::account::find(self.db.read(), account).await?.map(Arc::new)) };
         self.entry(&self.accounts, account, read).await
+    }
+
+    async fn rules(&self, scope: &RuleScope) -> Result<Arc<RuleSet>, DbErr> {
+        let read = async {
+            let set = rule::load(self.db.read(), scope, |version| self.script(version)).await?;
+            Ok(Some(Arc::new(set)))
+        };
+        Ok(self.entry(&self.rules, scope, read).await?.unwrap_or_default())
     }
 
     async fn forget(&self) {

@@ -7,10 +7,14 @@ use crate::id::{AccountId, ChannelId, MchId, Serial, StoreId};
 use crate::merchant::{ChannelAccount, Credential, Merchant, Standing, Store};
 use crate::network::Network;
 use crate::problem::{Code, Problem};
+use crate::rule::is_category;
 use crate::secret::Secret;
 use crate::signing::{Algorithm, RsaSize, VerifyingKey, ed25519_pair, hmac_secret, rsa_pair};
 use crate::store::{self, Tx};
 use crate::vault::{Place, Purpose};
+
+/// The weight of an account where nobody has set another.
+const WEIGHT: i32 = 100;
 
 /// A merchant to register.
 #[derive(Debug, Clone)]
@@ -21,6 +25,8 @@ pub struct NewMerchant {
     pub name: String,
     /// Its fee in ten-thousandths.
     pub fee_rate: u32,
+    /// Its category, and sub-category after a slash.
+    pub category: Option<String>,
     /// The networks that its tills may call from; none named means from anywhere.
     pub ip_allow: Vec<Network>,
     /// Its stores: number and name.
@@ -30,14 +36,21 @@ pub struct NewMerchant {
 /// Registers a merchant with its stores, or changes one that is there.
 ///
 /// # Errors
-/// `PARAM_INVALID` for a fee above the amount.
+/// `PARAM_INVALID` for a fee above the amount, and for a category that is none.
 pub async fn register(engine: &Engine, new: NewMerchant) -> Result<(), Problem> {
     let fee_rate = i32::try_from(new.fee_rate).ok().filter(|rate| *rate <= 10_000);
+    if new.category.as_ref().is_some_and(|category| !is_category(category)) {
+        return Err(Problem::invalid(
+            "category",
+            "类目由小写字母、数字和连字符组成，子类目前加斜杠",
+        ));
+    }
     let merchant = Merchant {
         mch_id: new.mch_id.clone(),
         name: new.name,
         status: Standing::Active,
         fee_rate: fee_rate.ok_or_else(|| Problem::invalid("fee_rate", "费率以万分之一计，0–10000"))?,
+        category: new.category,
         ip_allow: (!new.ip_allow.is_empty()).then(|| written(&new.ip_allow)),
         created_at: engine.clock.now(),
     };
@@ -154,6 +167,32 @@ pub(super) fn open_credential(
     ))
 }
 
+/// Weighs a merchant's accounts for `routing` rules: the account's share among others that are alike, and what its channel
+/// charges the platform, in ten-thousandths.
+///
+/// # Errors
+/// `CHANNEL_NOT_CONFIGURED` for an account that is not this merchant's, `PARAM_INVALID` for a number out of bounds.
+pub async fn weigh_account(
+    engine: &Engine,
+    mch_id: &MchId,
+    account_id: &AccountId,
+    (weight, cost_rate): (u32, u32),
+) -> Result<(), Problem> {
+    let within = |number: u32, field: &'static str| {
+        let number = i32::try_from(number).ok().filter(|number| *number <= 10_000);
+        number.ok_or_else(|| Problem::invalid(field, "0–10000"))
+    };
+    let (weight, cost_rate) = (within(weight, "weight")?, within(cost_rate, "cost_rate")?);
+    let tx = engine.db.begin().await?;
+    let account = store::account::find(&tx, account_id).await?;
+    let account = account.filter(|account| account.mch_id == *mch_id);
+    let mut account = account.ok_or_else(|| Problem::new(Code::ChannelNotConfigured))?;
+    (account.weight, account.cost_rate) = (weight, cost_rate);
+    account.updated_at = engine.clock.now();
+    store::account::put(&tx, account).await?;
+    changed(engine, tx).await
+}
+
 /// Sets a merchant's account with a channel up, or changes it. The configuration is checked by building the adapter.
 ///
 /// # Errors
@@ -182,7 +221,9 @@ pub async fn put_account(
         mch_id: mch_id.clone(),
         channel: channel.clone(),
         status: Standing::Active,
-        version: before.map_or(1, |before| before.version.saturating_add(1)),
+        version: before.as_ref().map_or(1, |before| before.version.saturating_add(1)),
+        weight: before.as_ref().map_or(WEIGHT, |before| before.weight),
+        cost_rate: before.as_ref().map_or(0, |before| before.cost_rate),
         config_sealed: engine.seal(Purpose::ChannelConfig, place, &config.to_string())?,
         updated_at: engine.clock.now(),
     };

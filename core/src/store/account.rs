@@ -24,6 +24,10 @@ pub struct Model {
     pub version: i32,
     /// The channel's configuration as JSON, sealed.
     pub config_sealed: String,
+    /// Its share among accounts that are otherwise alike, for `routing` rules.
+    pub weight: i32,
+    /// What the channel charges the platform, in ten-thousandths of the amount.
+    pub cost_rate: i32,
     /// When it was changed last.
     pub updated_at: Time,
 }
@@ -36,7 +40,14 @@ impl ActiveModelBehavior for ActiveModel {}
 /// Writes an account down, or its changes; the version grows.
 pub async fn put(db: &impl ConnectionTrait, account: Model) -> Result<(), DbErr> {
     let conflict = OnConflict::column(Column::AccountId)
-        .update_columns([Column::Status, Column::ConfigSealed, Column::UpdatedAt, Column::Version])
+        .update_columns([
+            Column::Status,
+            Column::ConfigSealed,
+            Column::UpdatedAt,
+            Column::Version,
+            Column::Weight,
+            Column::CostRate,
+        ])
         .to_owned();
     Entity::insert(account.into_active_model())
         .on_conflict(conflict)

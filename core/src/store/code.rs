@@ -4,7 +4,7 @@ use sea_orm::entity::prelude::*;
 use sea_orm::{IntoActiveModel, QueryOrder, QuerySelect};
 
 use crate::clock::Time;
-use crate::id::{ChannelId, CodeId, Uid};
+use crate::id::{ChannelId, CodeId, MchId, Uid};
 
 /// A code that was issued.
 #[derive(Debug, Clone, PartialEq, Eq, DeriveEntityModel)]
@@ -17,6 +17,8 @@ pub struct Model {
     pub uid: Uid,
     /// Keyed hash of the digits.
     pub code_hash: String,
+    /// The one merchant that may use it, where it was issued for one.
+    pub mch_id: Option<MchId>,
     /// The payment method that the user chose for it, if he did.
     pub method: Option<ChannelId>,
     /// When it was issued.

@@ -35,6 +35,8 @@ pub struct Model {
     pub status: Standing,
     /// Its fee in ten-thousandths of the amount.
     pub fee_rate: i32,
+    /// Its category, and sub-category after a slash (`retail/department`): rules may stand for all of it.
+    pub category: Option<String>,
     /// The networks that its tills may call from, comma between them; nothing where they may call from anywhere.
     pub ip_allow: Option<String>,
     /// When it was registered.
@@ -75,7 +77,13 @@ pub mod store {
 /// Writes a merchant down, or its changes.
 pub async fn put(db: &impl ConnectionTrait, merchant: Model) -> Result<(), DbErr> {
     let conflict = OnConflict::column(Column::MchId)
-        .update_columns([Column::Name, Column::Status, Column::FeeRate, Column::IpAllow])
+        .update_columns([
+            Column::Name,
+            Column::Status,
+            Column::FeeRate,
+            Column::Category,
+            Column::IpAllow,
+        ])
         .to_owned();
     Entity::insert(merchant.into_active_model())
         .on_conflict(conflict)

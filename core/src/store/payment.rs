@@ -14,6 +14,7 @@ use crate::channel::{Hint, Paid, Product, Refusal};
 use crate::clock::{Day, Time};
 use crate::id::{AccountId, ChannelId, CodeId, ContractNo, MandateId, MchId, OutRequestNo, PayNo, StoreId, Uid};
 use crate::money::Fen;
+use crate::rules::fee::DayTotals;
 
 /// How a payment stands. SUCCESS, FAILED and CLOSED are final; the latter two stand on proof.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize)]
@@ -152,6 +153,8 @@ pub struct Facts {
     pub code_id: CodeId,
     /// Its user.
     pub uid: Uid,
+    /// The one merchant that may use the code, where it was issued for one.
+    pub only_at: Option<MchId>,
     /// The method chosen for the code.
     pub method: Option<ChannelId>,
     /// Until when it may be used.
@@ -188,7 +191,15 @@ pub async fn facts(db: &impl ConnectionTrait, code_hash: &str, mch_id: &MchId) -
 
     // One code first, and then what belongs to it: so it is a few looks into indexes whatever the planner knows of the tables.
     let newest = Query::select()
-        .columns([C::CodeId, C::Uid, C::Method, C::IssuedAt, C::ExpiresAt, C::EndedAt])
+        .columns([
+            C::CodeId,
+            C::Uid,
+            C::MchId,
+            C::Method,
+            C::IssuedAt,
+            C::ExpiresAt,
+            C::EndedAt,
+        ])
         .from(Codes)
         .and_where(Expr::col(C::CodeHash).eq(code_hash))
         .order_by(C::IssuedAt, sea_query::Order::Desc)
@@ -202,6 +213,7 @@ pub async fn facts(db: &impl ConnectionTrait, code_hash: &str, mch_id: &MchId) -
             (Codes, C::ExpiresAt),
             (Codes, C::EndedAt),
         ])
+        .expr_as(Expr::col((Codes, C::MchId)), "only_at")
         .expr_as(Expr::col((Users, U::Status)), "user_status")
         .expr_as(Expr::col((Entity, Column::MchId)), "used_by")
         .expr_as(Expr::col((Preferences, P::Channel)), "preferred")
@@ -527,4 +539,82 @@ pub async fn count_open(db: &impl ConnectionTrait) -> Result<u64, DbErr> {
         .filter(Column::State.eq(PaymentState::Paying))
         .count(db)
         .await
+}
+
+/// The newest payments before one, of all merchants.
+pub async fn newest(db: &impl ConnectionTrait, before: Option<PayNo>, limit: u64) -> Result<Vec<Model>, DbErr> {
+    newest_where(db, sea_orm::Condition::all(), before, limit).await
+}
+
+/// The newest payments before one, of the merchants of a category and its sub-categories.
+pub async fn newest_of_category(
+    db: &impl ConnectionTrait,
+    category: &str,
+    before: Option<PayNo>,
+    limit: u64,
+) -> Result<Vec<Model>, DbErr> {
+    use super::merchant::{Column as M, Entity as Merchants};
+    let members = Query::select()
+        .column(M::MchId)
+        .from(Merchants)
+        .cond_where(
+            M::Category
+                .eq(category)
+                .or(M::Category.starts_with(format!("{category}/"))),
+        )
+        .to_owned();
+    let among = sea_orm::Condition::all().add(Column::MchId.in_subquery(members));
+    newest_where(db, among, before, limit).await
+}
+
+/// The newest payments before one, of a merchant.
+pub async fn newest_of_merchant(
+    db: &impl ConnectionTrait,
+    mch_id: &str,
+    before: Option<PayNo>,
+    limit: u64,
+) -> Result<Vec<Model>, DbErr> {
+    newest_where(
+        db,
+        sea_orm::Condition::all().add(Column::MchId.eq(mch_id)),
+        before,
+        limit,
+    )
+    .await
+}
+
+/// Numbers begin with the time, so the order of numbers is the order of payments.
+async fn newest_where(
+    db: &impl ConnectionTrait,
+    condition: sea_orm::Condition,
+    before: Option<PayNo>,
+    limit: u64,
+) -> Result<Vec<Model>, DbErr> {
+    let mut query = Entity::find().filter(condition);
+    if let Some(before) = before {
+        query = query.filter(Column::PayNo.lt(before));
+    }
+    query.order_by_desc(Column::PayNo).limit(limit).all(db).await
+}
+
+/// How many of a merchant's payments succeeded in a span of time, and their sum.
+pub async fn totals(db: &impl ConnectionTrait, mch_id: &MchId, span: (Time, Time)) -> Result<DayTotals, DbErr> {
+    let (from, to) = span;
+    let totals: Option<(i64, Option<i64>)> = Entity::find()
+        .select_only()
+        .column_as(Column::PayNo.count(), "count")
+        .column_as(Expr::col(Column::Amount).sum().cast_as("bigint"), "amount")
+        .filter(Column::MchId.eq(mch_id.clone()))
+        .filter(Column::State.eq(PaymentState::Success))
+        .filter(Column::EndedAt.gte(from))
+        .filter(Column::EndedAt.lt(to))
+        .into_tuple()
+        .one(db)
+        .await?;
+    let (count, amount) = totals.unwrap_or_default();
+    let amount = Fen::new(u64::try_from(amount.unwrap_or(0)).unwrap_or(0)).unwrap_or_default();
+    Ok(DayTotals {
+        count: u64::try_from(count).unwrap_or(0),
+        amount,
+    })
 }

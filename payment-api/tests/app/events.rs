@@ -101,7 +101,7 @@ impl Stream {
 
 /// A purchase of so many fen, paid at once.
 async fn bought(platform: &Platform, app: &App<'_>, fen: u64) -> Payment {
-    let issued = issue(&platform.engine, &app.uid, None).await.unwrap();
+    let issued = issue(&platform.engine, &app.uid, None, None).await.unwrap();
     let payment = platform.scan(&issued.digits, fen).await.unwrap();
     // Six codes a minute.
     platform.clock.advance(Duration::from_secs(11));

@@ -11,10 +11,9 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request};
 use http_body_util::BodyExt;
 use metropay_core::Db;
-use metropay_core::builtin_rules::BuiltinRules;
 use metropay_core::channel::ChannelRegistry;
 use metropay_core::clock::{Clock, MovedClock, SystemClock, Time};
-use metropay_core::code::form::{CodeForm, CodeType, PREFIX};
+use metropay_core::code::form::{CodeType, PREFIX};
 use metropay_core::engine::{Caps, Engine, Parts};
 use metropay_core::id::{MchId, OutRequestNo, StoreId, Uid};
 use metropay_core::limit;
@@ -26,6 +25,7 @@ use metropay_core::payment::{PayAsk, Payment};
 use metropay_core::people::{self, BuiltinDirectory, NewMerchant, PlatformKeys, unlock_vault};
 use metropay_core::problem::Problem;
 use metropay_core::random::{Random, SystemRandom};
+use metropay_core::rules::code::CodeQuestion;
 use metropay_core::vault::MasterKey;
 use metropay_migrations::Migrator;
 use metropay_payment_api::app::AppDoor;
@@ -33,6 +33,7 @@ use metropay_payment_api::app::token::{
     AppIssuer, AppKey, KeyPair, TokenAlgorithm, TokenClaims, TokenIssuer, TokenVerifier,
 };
 use metropay_payment_api::{Doors, notify, router};
+use metropay_scripts::LuauRules;
 use metropay_web::layers::{Door, fit};
 use sea_orm_migration::MigratorTrait;
 use serde_json::{Value, json};
@@ -240,7 +241,11 @@ async fn engine(db: Db, clock: &Arc<MovedClock>, gateway: &Gateway) -> Arc<Engin
         clock: Arc::clone(clock) as Arc<dyn Clock>,
         random: Arc::new(SystemRandom),
         vault: vault.into(),
-        rules: Arc::new(BuiltinRules::new(CodeForm::new(PREFIX, CodeType::Online).unwrap())),
+        rules: Arc::new(LuauRules::new()),
+        code: CodeQuestion {
+            prefix: PREFIX.to_owned(),
+            kind: CodeType::Online,
+        },
         live: Arc::new(InProcessLive::default()),
         once: Arc::new(DatabaseOnce::new(db.clone())),
         db,
@@ -266,6 +271,7 @@ async fn merchants(engine: &Engine) {
             mch_id: mch_id.into(),
             name: name.to_owned(),
             fee_rate: 60,
+            category: None,
             ip_allow: Vec::new(),
             stores: vec![(StoreId::from("SZTX001"), "车公庙店".to_owned())],
         };

@@ -215,7 +215,7 @@ async fn a_bill_counts_each_channels_day_and_never_changes() {
         })
     );
     assert_eq!(shop.gateway.net(), 5 * 600 - 600 - 175);
-    let found = verify(&shop.engine.db).await.unwrap();
+    let found = verify(&shop.engine.db, &*shop.engine.rules).await.unwrap();
     let broken: Vec<_> = found.iter().filter(|finding| !finding.breaches.is_empty()).collect();
     assert!(
         broken.is_empty() && found.iter().any(|finding| finding.checked > 0),

@@ -15,10 +15,9 @@ use bytes::Bytes;
 use http::{HeaderMap, Request};
 use http_body_util::BodyExt;
 use metropay_core::Db;
-use metropay_core::builtin_rules::BuiltinRules;
 use metropay_core::channel::ChannelRegistry;
 use metropay_core::clock::Clock;
-use metropay_core::code::form::{CodeForm, CodeType, PREFIX};
+use metropay_core::code::form::{CodeType, PREFIX};
 use metropay_core::code::issue;
 use metropay_core::engine::{Caps, Engine, Parts};
 use metropay_core::id::{AccountId, ChannelId, MchId, Serial, StoreId, Uid};
@@ -30,6 +29,8 @@ use metropay_core::people::{
     BuiltinDirectory, NewMerchant, PlatformKeys, add_credential, put_account, register, unlock_vault,
 };
 use metropay_core::random::SystemRandom;
+use metropay_core::rule::{RuleScope, RuleSet};
+use metropay_core::rules::code::CodeQuestion;
 use metropay_core::secret::Secret;
 use metropay_core::signing::{self, Algorithm, SigningKey, VerifyingKey};
 use metropay_core::user;
@@ -39,6 +40,7 @@ use metropay_payment_api::Doors;
 use metropay_payment_api::app::AppDoor;
 use metropay_payment_api::app::token::{AppIssuer, AppKey, TokenAlgorithm, TokenVerifier};
 use metropay_payment_api::till::{self, BudgetSettings, Budgets};
+use metropay_scripts::LuauRules;
 use metropay_web::layers::{Door, fit};
 use sea_orm::{ConnectionTrait, DbErr};
 use serde_json::{Value, json};
@@ -99,6 +101,10 @@ impl Directory for Switches {
 
     async fn account(&self, account: &AccountId) -> Result<Option<Arc<ChannelAccount>>, DbErr> {
         self.inner.account(account).await
+    }
+
+    async fn rules(&self, scope: &RuleScope) -> Result<Arc<RuleSet>, DbErr> {
+        self.inner.rules(scope).await
     }
 
     async fn forget(&self) {
@@ -235,7 +241,11 @@ impl Shop {
             clock: clock.clone(),
             random,
             vault: vault.into(),
-            rules: Arc::new(BuiltinRules::new(CodeForm::new(PREFIX, CodeType::Online).unwrap())),
+            rules: Arc::new(LuauRules::new()),
+            code: CodeQuestion {
+                prefix: PREFIX.to_owned(),
+                kind: CodeType::Online,
+            },
             live: Arc::new(InProcessLive::default()),
             once,
             directory: switches.clone(),
@@ -289,6 +299,7 @@ impl Shop {
         register(
             &self.engine,
             NewMerchant {
+                category: None,
                 ip_allow: allowed,
                 ..new_merchant(MCH)
             },
@@ -393,7 +404,7 @@ impl Shop {
 
     /// A fresh code of a user.
     pub(crate) async fn code_of(&self, uid: &Uid) -> String {
-        issue::issue(&self.engine, uid, None).await.unwrap().digits
+        issue::issue(&self.engine, uid, None, None).await.unwrap().digits
     }
 
     /// A fresh code of a fresh rider.
@@ -449,6 +460,7 @@ fn new_merchant(mch_id: &str) -> NewMerchant {
         mch_id: mch_id.into(),
         name: "便利店".to_owned(),
         fee_rate: 60,
+        category: None,
         ip_allow: Vec::new(),
         stores: [("SZTX001", "一号店"), ("SZTX002", "二号店")]
             .map(|(id, name)| (id.into(), name.to_owned()))

@@ -100,6 +100,7 @@ async fn merchant(engine: &Engine, settings: &GroundSettings, mch_id: &str) -> R
         mch_id: mch_id.into(),
         name: format!("压测商户 {mch_id}"),
         fee_rate: FEE_RATE,
+        category: None,
         ip_allow: Vec::new(),
         stores: vec![(StoreId(store.clone()), "一号店".to_owned())],
     };

@@ -68,7 +68,7 @@ pub async fn measure(scenario: &Scenario, settings: &GroundSettings, tell: impl 
 }
 
 async fn books(own: &ground::Own) -> Result<String> {
-    let findings = verify(&own.engine.db.on(Lane::Jobs)).await?;
+    let findings = verify(&own.engine.db.on(Lane::Jobs), &*own.engine.rules).await?;
     let broken: Vec<String> = findings
         .iter()
         .filter(|finding| !finding.breaches.is_empty())

@@ -3,6 +3,7 @@
 mod bench;
 mod demo;
 mod migrate;
+mod rules;
 mod serve;
 mod simulator;
 mod verify;
@@ -51,6 +52,8 @@ enum Verb {
     Demo(demo::Arguments),
     /// Measures: throughput, latency, CPU time and memory, on a server of its own or on one that runs.
     Bench(Box<bench::Arguments>),
+    /// 规则 · Checks, tests, activates and rolls back rules, in files or in the database.
+    Rules(Box<rules::Arguments>),
     /// Checks the books against the invariants and prints what it found.
     Verify {
         /// Under which profile.
@@ -83,6 +86,7 @@ pub fn run(command: Command) -> ExitCode {
             Verb::Simulator(arguments) => simulator::run(arguments).await.map(|()| ExitCode::SUCCESS),
             Verb::Demo(arguments) => demo::run(arguments).await,
             Verb::Bench(arguments) => bench::run(*arguments).await,
+            Verb::Rules(arguments) => rules::run(*arguments, &folder).await,
             Verb::Verify { profile, json } => verify::run(profile, &folder, json).await,
         }
     });

@@ -6,6 +6,8 @@ use std::process::ExitCode;
 use anyhow::Result;
 use metropay_core::audit::verify::{Finding, verify};
 
+use metropay_scripts::LuauRules;
+
 use crate::config::{Config, Profile};
 use crate::serve::open_database;
 
@@ -21,7 +23,7 @@ pub(super) async fn run(profile: Profile, folder: &Path, json: bool) -> Result<E
         anyhow::ensure!(file.exists(), "there is no database at {}", file.display());
     }
     let db = open_database(&config).await?;
-    let findings = verify(&db).await?;
+    let findings = verify(&db, &LuauRules::new()).await?;
     if json {
         println!("{}", serde_json::to_string_pretty(&findings)?);
     } else {

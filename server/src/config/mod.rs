@@ -15,6 +15,7 @@ use metropay_core::code::form::{CodeForm, CodeType};
 use metropay_core::engine::Caps;
 use metropay_core::limit;
 use metropay_core::money::Fen;
+use metropay_core::rules::code::CodeQuestion;
 use metropay_core::secret::Secret;
 use metropay_payment_api::app::token::{AppIssuer, AppKey};
 pub use metropay_payment_api::till::BudgetSettings;
@@ -210,16 +211,20 @@ pub enum CodeKind {
 }
 
 impl CodeConfig {
-    /// The form.
+    /// What `code` rules are asked.
     ///
     /// # Errors
-    /// When codes of this form could be taken for something else.
-    pub fn form(&self) -> Result<CodeForm> {
+    /// When codes with this prefix could be taken for something else.
+    pub fn question(&self) -> Result<CodeQuestion> {
         let kind = match self.kind {
             CodeKind::Online => CodeType::Online,
             CodeKind::Test => CodeType::Test,
         };
-        CodeForm::new(&self.prefix, kind).with_context(|| format!("code.prefix = {:?}", self.prefix))
+        CodeForm::new(&self.prefix, kind).with_context(|| format!("code.prefix = {:?}", self.prefix))?;
+        Ok(CodeQuestion {
+            prefix: self.prefix.clone(),
+            kind,
+        })
     }
 }
 

@@ -71,6 +71,7 @@ async fn seed_merchant(engine: &Engine, before: Option<&Credentials>) -> Result<
         mch_id: mch_id.clone(),
         name: "地铁便利店".to_owned(),
         fee_rate: FEE_RATE,
+        category: None,
         ip_allow: Vec::new(),
         stores,
     };
@@ -195,6 +196,7 @@ pub async fn further_merchant(engine: &Arc<Engine>, simulator: &Simulator, mch_i
         mch_id: mch_id.into(),
         name: format!("商户 {mch_id}"),
         fee_rate: FEE_RATE,
+        category: None,
         ip_allow: Vec::new(),
         stores: vec![(StoreId(store.clone()), "一号店".to_owned())],
     };

@@ -11,13 +11,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use axum::Router;
-use metropay_core::builtin_rules::BuiltinRules;
 use metropay_core::clock::Clock;
 use metropay_core::engine::{Engine, Parts};
 use metropay_core::job::Job;
 use metropay_core::limit;
 use metropay_core::people::{PlatformKeys, unlock_vault};
 use metropay_core::random::SystemRandom;
+use metropay_core::rule;
 use metropay_core::vault::{MasterKey, Vault};
 use metropay_core::{Db, Lane};
 use metropay_migrations::Migrator;
@@ -25,6 +25,7 @@ use metropay_payment_api::app::AppDoor;
 use metropay_payment_api::app::token::TokenVerifier;
 use metropay_payment_api::till::Budgets;
 use metropay_payment_api::{Doors, router};
+use metropay_scripts::LuauRules;
 use metropay_web::layers::{Door, fit};
 use metropay_web::openapi;
 use tokio::net::TcpListener;
@@ -93,6 +94,9 @@ impl Server {
         let (db, vault, keys) = open(config, &*clock).await?;
         let mut shared = Shared::start(config, &node, &db)?;
         let engine = Arc::new(engine(config, addr, node, clock, (db, vault), &shared)?);
+        rule::keep_defaults(&engine)
+            .await
+            .context("keeping the rules of this release")?;
         let budgets = Arc::new(Budgets::shared(config.budgets.clone(), Arc::clone(&shared.peers)));
         shared.attend(&engine, &budgets);
         let leaving = CancellationToken::new();
@@ -252,7 +256,8 @@ fn engine(
         clock,
         random: Arc::new(SystemRandom),
         vault: Arc::new(vault),
-        rules: Arc::new(BuiltinRules::new(config.code.form()?)),
+        rules: Arc::new(LuauRules::new()),
+        code: config.code.question()?,
         live: shared.live.clone(),
         once: shared.once.clone(),
         directory: shared.directory.clone(),

@@ -92,10 +92,10 @@ impl Auditor {
         if !fresh && self.last_code[user].is_some() {
             return self.last_code[user].clone();
         }
-        let mut issued = issue::issue(&ground.engine, &uid(user), None).await;
+        let mut issued = issue::issue(&ground.engine, &uid(user), None, None).await;
         if issued.as_ref().is_err_and(|problem| problem.code == Code::RateLimited) {
             ground.advance(std::time::Duration::from_secs(61));
-            issued = issue::issue(&ground.engine, &uid(user), None).await;
+            issued = issue::issue(&ground.engine, &uid(user), None, None).await;
         }
         match issued {
             Ok(issued) => {

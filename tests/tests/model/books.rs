@@ -75,7 +75,10 @@ pub(crate) fn spent(snapshot: &Snapshot, user: usize, day: Day) -> u64 {
 
 /// What must hold at every moment. `late` are orders that the gateway let be paid after it had said otherwise.
 pub(crate) async fn hold(ground: &Ground, now: &Snapshot, late: &BTreeSet<String>) {
-    for finding in verify(&ground.engine.db).await.expect("the books can be read") {
+    for finding in verify(&ground.engine.db, &*ground.engine.rules)
+        .await
+        .expect("the books can be read")
+    {
         assert!(
             finding.breaches.is_empty(),
             "{}: {:?}",

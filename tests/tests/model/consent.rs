@@ -2,17 +2,20 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use metropay_core::builtin_rules::{BuiltinRules, FeeQuestion, RouteQuestion, RuleError, Ruled, Rules};
-use metropay_core::code::form::{CodeForm, CodeType, PREFIX, Recognised};
+use metropay_core::code::form::{CodeForm, Recognised};
 use metropay_core::code::issue;
 use metropay_core::engine::Engine;
-use metropay_core::id::{MandateId, MchId};
 use metropay_core::mandate;
-use metropay_core::money::Fen;
 use metropay_core::payment::pay::pay;
 use metropay_core::problem::{Code, Problem};
-use metropay_core::random::Random;
+use metropay_core::rules::check::{Refusal, TestRun};
+use metropay_core::rules::code::{CodeQuestion, ScanQuestion};
+use metropay_core::rules::fee::{FeeAnswer, FeeQuestion};
+use metropay_core::rules::membership::{MembershipAnswer, MembershipCall, MembershipQuestion, MembershipReply};
+use metropay_core::rules::route::{Choice, RouteQuestion};
+use metropay_core::rules::{Kind, Needs, RuleError, Rules, Script};
 use metropay_core::user;
+use metropay_scripts::LuauRules;
 
 use crate::act::Order;
 use crate::auditor::Auditor;
@@ -20,32 +23,52 @@ use crate::ground::{Ground, mch_id, uid};
 
 type Meanwhile = Box<dyn FnOnce() + Send>;
 
-/// The built-in rules, and something that happens the next time they are asked for a fee: after the facts were read, and
+/// The rules of the release, and something that happens the next time they are asked for a fee: after the facts were read, and
 /// before anything is written down.
 struct Interrupted {
-    rules: BuiltinRules,
+    rules: LuauRules,
     meanwhile: Mutex<Option<Meanwhile>>,
 }
 
 impl Rules for Interrupted {
-    fn issue_code(&self, random: &dyn Random) -> String {
-        self.rules.issue_code(random)
+    fn default_script(&self, kind: Kind) -> Arc<Script> {
+        self.rules.default_script(kind)
     }
 
-    fn recognise(&self, mch_id: &MchId, scanned: &str) -> Recognised {
-        self.rules.recognise(mch_id, scanned)
+    fn compile(&self, kind: Kind, source: &str) -> Result<Needs, Vec<Refusal>> {
+        self.rules.compile(kind, source)
     }
 
-    fn route(&self, question: &RouteQuestion) -> Result<Ruled<Option<MandateId>>, RuleError> {
-        self.rules.route(question)
+    fn test(&self, script: &Script, tests: &str) -> Result<Vec<TestRun>, Vec<Refusal>> {
+        self.rules.test(script, tests)
     }
 
-    fn fee(&self, question: &FeeQuestion) -> Result<Ruled<Fen>, RuleError> {
+    fn form(&self, script: &Script, question: &CodeQuestion) -> Result<CodeForm, RuleError> {
+        self.rules.form(script, question)
+    }
+
+    fn recognise(&self, script: &Script, question: &ScanQuestion) -> Result<Recognised, RuleError> {
+        self.rules.recognise(script, question)
+    }
+
+    fn route(&self, script: &Script, question: &RouteQuestion) -> Result<Vec<Choice>, RuleError> {
+        self.rules.route(script, question)
+    }
+
+    fn fee(&self, script: &Script, question: &FeeQuestion) -> Result<FeeAnswer, RuleError> {
         let meanwhile = self.meanwhile.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(meanwhile) = meanwhile {
             meanwhile();
         }
-        self.rules.fee(question)
+        self.rules.fee(script, question)
+    }
+
+    fn membership_call(&self, script: &Script, question: &MembershipQuestion) -> Result<MembershipCall, RuleError> {
+        self.rules.membership_call(script, question)
+    }
+
+    fn membership_answer(&self, script: &Script, reply: &MembershipReply) -> Result<MembershipAnswer, RuleError> {
+        self.rules.membership_answer(script, reply)
     }
 }
 
@@ -55,11 +78,11 @@ where
     T: Future<Output = Result<(), Problem>> + Send + 'static,
 {
     let rules = Arc::new(Interrupted {
-        rules: BuiltinRules::new(CodeForm::new(PREFIX, CodeType::Online).expect("the form of our codes")),
+        rules: LuauRules::new(),
         meanwhile: Mutex::default(),
     });
     let ground = Ground::with_rules(Vec::new(), rules.clone()).await;
-    let issued = issue::issue(&ground.engine, &uid(0), None).await.expect("a code");
+    let issued = issue::issue(&ground.engine, &uid(0), None, None).await.expect("a code");
     let ask = Auditor::new().ask(Order { merchant: 0, no: 0 }, &issued.digits, 100);
     let happens = meanwhile(Arc::clone(&ground.engine));
     let runtime = tokio::runtime::Handle::current();

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
-use metropay_core::builtin_rules::{BuiltinRules, Rules};
 use metropay_core::channel::{ChannelRegistry, RawNotice};
 use metropay_core::clock::{Clock, Time};
-use metropay_core::code::form::{CodeForm, CodeType, PREFIX};
+use metropay_core::code::form::{CodeType, PREFIX};
 use metropay_core::engine::{Caps, Engine, Parts};
 use metropay_core::id::{AccountId, ChannelId, MandateId, MchId, StoreId, Uid};
 use metropay_core::mandate::{self, Signing};
@@ -19,10 +18,13 @@ use metropay_core::peers::{Alone, Peers};
 use metropay_core::people::{BuiltinDirectory, NewMerchant, put_account, register, unlock_vault};
 use metropay_core::problem::Problem;
 use metropay_core::random::SystemRandom;
+use metropay_core::rules::Rules;
+use metropay_core::rules::code::CodeQuestion;
 use metropay_core::vault::MasterKey;
 use metropay_core::{Db, Pools};
 use metropay_core::{notice, user};
 use metropay_migrations::Migrator;
+use metropay_scripts::LuauRules;
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
@@ -59,8 +61,7 @@ pub(crate) struct Ground {
 impl Ground {
     /// A fresh engine whose gateway has these moods.
     pub(crate) async fn new(moods: Vec<u8>) -> Self {
-        let form = CodeForm::new(PREFIX, CodeType::Online).expect("the form of our codes");
-        Self::with_rules(moods, Arc::new(BuiltinRules::new(form))).await
+        Self::with_rules(moods, Arc::new(LuauRules::new())).await
     }
 
     /// The same under other rules.
@@ -95,8 +96,7 @@ impl Ground {
     /// Another node on the same database, with these others.
     pub(crate) async fn beside(&self, name: &str, peers: Arc<dyn Peers>) -> Node {
         let (master, _) = TEMPLATE.get_or_init(template).await;
-        let form = CodeForm::new(PREFIX, CodeType::Online).expect("the form of our codes");
-        let rules = Arc::new(BuiltinRules::new(form));
+        let rules = Arc::new(LuauRules::new());
         node(
             name,
             peers,
@@ -190,8 +190,7 @@ static TEMPLATE: OnceCell<(String, TempDir)> = OnceCell::const_new();
 async fn template() -> (String, TempDir) {
     let folder = folder();
     let master = MasterKey::generate(&SystemRandom).text().expose().to_owned();
-    let form = CodeForm::new(PREFIX, CodeType::Online).expect("the form of our codes");
-    let rules = Arc::new(BuiltinRules::new(form));
+    let rules = Arc::new(LuauRules::new());
     let db = Db::open(&address(folder.path()), Pools::default())
         .await
         .expect("the database opens");
@@ -203,6 +202,7 @@ async fn template() -> (String, TempDir) {
             mch_id: mch_id(merchant),
             name: format!("商户 {merchant}"),
             fee_rate: 60,
+            category: None,
             ip_allow: Vec::new(),
             stores: stores.to_vec(),
         };
@@ -260,6 +260,10 @@ async fn node(
         random: Arc::new(SystemRandom),
         vault: std::sync::Arc::new(vault.expect("the vault opens")),
         rules,
+        code: CodeQuestion {
+            prefix: PREFIX.to_owned(),
+            kind: CodeType::Online,
+        },
         live: live.clone(),
         directory: directory.clone(),
         channels: ChannelRegistry::new().with(Linked(Arc::clone(gateway))),

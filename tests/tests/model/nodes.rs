@@ -83,7 +83,7 @@ impl Node {
 }
 
 async fn paid(engine: &Arc<Engine>, no: u8) {
-    let issued = issue::issue(engine, &uid(0), None).await.expect("a code");
+    let issued = issue::issue(engine, &uid(0), None, None).await.expect("a code");
     let ask = Auditor::new().ask(Order { merchant: 0, no }, &issued.digits, 100);
     pay(engine, &mch_id(0), ask).await.expect("the gateway pays");
 }
@@ -123,7 +123,7 @@ async fn a_stale_holder_of_any_job_changes_nothing_that_has_ended() {
     }
     let orders = ground.gateway.orders();
     assert_eq!(orders.len(), 1, "one deduction, as before");
-    for finding in verify(&ground.engine.db).await.unwrap() {
+    for finding in verify(&ground.engine.db, &*ground.engine.rules).await.unwrap() {
         assert!(
             finding.breaches.is_empty(),
             "{:?}: {:?}",

@@ -16,5 +16,6 @@ mod payment;
 mod refund;
 mod repeat;
 mod reversal;
+mod rule;
 mod silence;
 mod wall;

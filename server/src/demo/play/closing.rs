@@ -200,7 +200,7 @@ fn signed(movement: &Value) -> Result<i128> {
 
 async fn invariants(stage: &Stage) -> Result<Came> {
     seal::seal(stage.server.engine()).await?;
-    let findings = verify::verify(&stage.server.engine().db).await?;
+    let findings = verify::verify(&stage.server.engine().db, &*stage.server.engine().rules).await?;
     let mut breaches = Vec::new();
     let mut checked: u64 = 0;
     for finding in &findings {
