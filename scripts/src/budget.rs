@@ -12,9 +12,9 @@ use rustix::time::{ClockId, clock_gettime};
 pub const MEMORY_MAX: usize = 2 * 1024 * 1024;
 /// What a call of a rule that every payment asks may allocate in all, in bytes. Nothing is collected during a call, so that
 /// the bound falls at the same place on every machine.
-pub const CALL_MEMORY_MAX: usize = 512 * 1024;
+pub const CALL_MEMORY_MAX: usize = 256 * 1024;
 /// The same for membership, whose answers are documents; and for tests, which make many cases.
-pub const DOCUMENT_MEMORY_MAX: usize = 1536 * 1024;
+pub const DOCUMENT_MEMORY_MAX: usize = 1024 * 1024;
 /// How long a call may compute.
 pub const TIME_MAX: Duration = Duration::from_millis(5);
 /// How long a call may last with everything that the operating system does in between.

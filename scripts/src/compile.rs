@@ -214,15 +214,15 @@ fn needed(value: &Value) -> Result<Needs, ()> {
     Ok(needs)
 }
 
-/// A refusal for an error of Luau's compiler, whose text is `:line: message`.
+/// A refusal for an error of Luau's compiler, whose text is `line: message`.
 fn syntax(kind: Kind, source: &str, error: &Error) -> Refusal {
     let text = match error {
         Error::SyntaxError { message, .. } => message.clone(),
         other => other.to_string(),
     };
-    let (line, message) = match text.split_once(':').and_then(|(_, rest)| rest.split_once(':')) {
-        Some((line, message)) => (line.trim().parse::<u32>().ok(), message.trim()),
-        None => (None, text.trim()),
+    let (line, message) = match text.trim_start_matches(':').split_once(':') {
+        Some((line, message)) if line.bytes().all(|byte| byte.is_ascii_digit()) => (line.parse().ok(), message.trim()),
+        _ => (None, text.trim()),
     };
     let message = vm::bounded(message);
     Refusal {

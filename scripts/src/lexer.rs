@@ -10,7 +10,7 @@
 //!    millisecond when its operands are as long as the memory limit lets them be.
 
 /// Operators in a script, at most.
-pub(crate) const OPERATORS_MAX: usize = 4_000;
+pub(crate) const OPERATORS_MAX: usize = 1_000;
 /// The name of the function that for-in loops are sent through.
 pub(crate) const EACH: &str = "__each";
 
