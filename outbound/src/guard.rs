@@ -21,7 +21,7 @@ use metropay_core::metric;
 
 pub use crate::address::{AddressPolicy, Forbidden, Reach, public};
 use crate::client::{Unusable, client_builder, judge, outcome};
-pub use crate::guard_headers::{HEADERS_MAX, HeaderRefused};
+pub use crate::guard_headers::{FurtherHeaders, HEADERS_MAX, HeaderRefused};
 pub use crate::lookup::{ADDRESSES_MAX, Lookup, SystemLookup};
 use crate::lookup::{Judge, NoWay, judged};
 pub use crate::merchant_url::{CALL_URL_MAX, MerchantUrl, URL_MAX};
@@ -104,8 +104,16 @@ impl GuardedRequest {
     ///
     /// # Errors
     /// [`RequestRefused::Header`] for a name that is none of the list, a second of the same name, or an unfit value.
-    pub fn header(mut self, name: &str, value: &str) -> Result<Self, RequestRefused> {
-        crate::guard_headers::add(&mut self.headers, name, value)?;
+    pub fn header(self, name: &str, value: &str) -> Result<Self, RequestRefused> {
+        self.further_header(&FurtherHeaders::default(), name, value)
+    }
+
+    /// As [`GuardedRequest::header`], with these names too.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn further_header(mut self, names: &FurtherHeaders, name: &str, value: &str) -> Result<Self, RequestRefused> {
+        crate::guard_headers::add(&mut self.headers, names, name, value)?;
         Ok(self)
     }
 

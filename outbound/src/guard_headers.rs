@@ -55,6 +55,33 @@ const NOT_THEIRS: &[&str] = &[
     "x-metadata-",
 ];
 
+/// Names that nobody sets but the client itself, and those whose meaning is not the merchant's.
+const NEVER: &[&str] = &[
+    "accept-encoding",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "cookie",
+    "expect",
+    "forwarded",
+    "host",
+    "keep-alive",
+    "metadata",
+    "metadata-flavor",
+    "origin",
+    "range",
+    "referer",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "user-agent",
+    "via",
+];
+/// Beginnings of such names.
+const NEVER_BEGIN: &[&str] = &["proxy-", "sec-", "if-", "access-control-", "cf-", "true-client-"];
+
 /// Why a header is not sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum HeaderRefused {
@@ -69,13 +96,57 @@ pub enum HeaderRefused {
     Value,
 }
 
-pub(crate) fn add(headers: &mut HeaderMap, name: &str, value: &str) -> Result<(), HeaderRefused> {
+/// Further names that a merchant's system reads, as an operator has listed them. Those that steer the connection, a proxy or a
+/// framework cannot be listed.
+#[derive(Debug, Clone, Default)]
+pub struct FurtherHeaders(Vec<String>);
+
+impl FurtherHeaders {
+    /// Reads the list.
+    ///
+    /// # Errors
+    /// [`HeaderRefused::Name`] for a name that may never be set, [`HeaderRefused::Count`] for more than 32.
+    pub fn new<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Self, HeaderRefused> {
+        let mut further = Vec::new();
+        for name in names {
+            let lower = name.to_ascii_lowercase();
+            // Where a header becomes a variable of the environment, `_` and `-` are one.
+            let read_as = lower.replace('_', "-");
+            let steers = NEVER.contains(&read_as.as_str())
+                || NEVER_BEGIN
+                    .iter()
+                    .chain(NOT_THEIRS)
+                    .any(|begin| read_as.starts_with(begin));
+            if steers || !is_name(&lower) {
+                return Err(HeaderRefused::Name);
+            }
+            if further.len() >= HEADERS_MAX {
+                return Err(HeaderRefused::Count);
+            }
+            further.push(lower);
+        }
+        Ok(Self(further))
+    }
+}
+
+fn is_name(lower: &str) -> bool {
+    let letter = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+    (1..=64).contains(&lower.len()) && lower.bytes().all(letter)
+}
+
+pub(crate) fn add(
+    headers: &mut HeaderMap,
+    further: &FurtherHeaders,
+    name: &str,
+    value: &str,
+) -> Result<(), HeaderRefused> {
     let lower = name.to_ascii_lowercase();
     let theirs = PREFIXES
         .iter()
         .any(|prefix| lower.starts_with(prefix) && lower.len() > prefix.len())
         && !NOT_THEIRS.iter().any(|prefix| lower.starts_with(prefix));
-    if !(theirs || NAMES.contains(&lower.as_str())) || lower.len() > 64 || lower.contains('_') {
+    let usual = (theirs || NAMES.contains(&lower.as_str())) && !lower.contains('_');
+    if !(usual || further.0.contains(&lower)) || !is_name(&lower) {
         return Err(HeaderRefused::Name);
     }
     let name = HeaderName::from_bytes(lower.as_bytes()).map_err(|_| HeaderRefused::Name)?;
@@ -95,16 +166,18 @@ pub(crate) fn add(headers: &mut HeaderMap, name: &str, value: &str) -> Result<()
 mod tests {
     use super::*;
 
+    const NONE: FurtherHeaders = FurtherHeaders(Vec::new());
+
     #[test]
     fn headers_of_the_list_are_sent_once_each() {
         let mut headers = HeaderMap::new();
         for name in ["X-Api-Key", "Authorization", "METROPAY-Nonce", "sign", "webhook-id"] {
-            assert_eq!(add(&mut headers, name, "a b"), Ok(()), "{name}");
-            assert_eq!(add(&mut headers, name, "a"), Err(HeaderRefused::Count), "{name}");
+            assert_eq!(add(&mut headers, &NONE, name, "a b"), Ok(()), "{name}");
+            assert_eq!(add(&mut headers, &NONE, name, "a"), Err(HeaderRefused::Count), "{name}");
         }
         assert!(!format!("{headers:?}").contains("a b"));
         for number in 0..HEADERS_MAX {
-            let added = add(&mut headers, &format!("x-{number}"), "");
+            let added = add(&mut headers, &NONE, &format!("x-{number}"), "");
             assert_eq!(added.is_ok(), headers.len() <= HEADERS_MAX && added.is_ok());
         }
         assert_eq!(headers.len(), HEADERS_MAX);
@@ -147,17 +220,46 @@ mod tests {
             "x-a_b",
         ] {
             assert_eq!(
-                add(&mut HeaderMap::new(), name, "a"),
+                add(&mut HeaderMap::new(), &NONE, name, "a"),
                 Err(HeaderRefused::Name),
                 "{name}"
             );
         }
         for value in ["a\r\nx-b: c", "a\0", "甲", "\t", &"a".repeat(VALUE_MAX + 1)] {
             assert_eq!(
-                add(&mut HeaderMap::new(), "x-a", value),
+                add(&mut HeaderMap::new(), &NONE, "x-a", value),
                 Err(HeaderRefused::Value),
                 "{value}"
             );
         }
+    }
+    #[test]
+    fn an_operator_may_list_further_names_and_never_one_that_steers() {
+        let further = FurtherHeaders::new(["appKey", "Tenant_Id"]).unwrap();
+        let mut headers = HeaderMap::new();
+        for name in ["APPKEY", "tenant_id"] {
+            assert_eq!(add(&mut headers, &NONE, name, "a"), Err(HeaderRefused::Name), "{name}");
+            assert_eq!(add(&mut headers, &further, name, "a"), Ok(()), "{name}");
+        }
+        for name in [
+            "host",
+            "Content_Length",
+            "Transfer-Encoding",
+            "x_forwarded_for",
+            "X-Real-IP",
+            "Proxy-Authorization",
+            "proxy_x",
+            "Cookie",
+            "sec-fetch-site",
+            "If-Match",
+            "Metadata-Flavor",
+            "",
+            "a b",
+            "a:",
+            "甲",
+        ] {
+            assert_eq!(FurtherHeaders::new([name]).unwrap_err(), HeaderRefused::Name, "{name}");
+        }
+        assert_eq!(FurtherHeaders::new(["a"; 33]).unwrap_err(), HeaderRefused::Count);
     }
 }
