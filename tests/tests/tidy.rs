@@ -23,6 +23,16 @@ const ROOMS: &[(&str, &str, &[&str])] = &[
         "a channel that is not written yet",
         CHANNEL_KNOWS,
     ),
+    (
+        "plugins/member-builtin",
+        "a membership that the platform keeps for a merchant",
+        PLUGIN_KNOWS,
+    ),
+    (
+        "plugins/member-http",
+        "a merchant's own membership system, over HTTP",
+        PLUGIN_KNOWS,
+    ),
     ("payment-api", "HTTP: tills, the App, notifications", &["core", "web"]),
     (
         "server",
@@ -52,6 +62,9 @@ const ROOMS: &[(&str, &str, &[&str])] = &[
 /// What an adapter may know. Each folder beneath `channels` that is not a room of its own is one: a new channel needs no line
 /// here.
 const CHANNEL_KNOWS: &[&str] = &["core", "outbound"];
+
+/// What a membership system may know.
+const PLUGIN_KNOWS: &[&str] = &["core", "outbound"];
 
 struct Room {
     folder: String,
