@@ -47,6 +47,7 @@ mod watched;
 pub use bill::{BillError, BillRow, BillRowKind, BillRowState, Bills, FundRow, Rows, read_rows};
 pub use code_pay::{CodePay, CodePayQuestion};
 pub use identity::{ChannelUser, Identity};
+pub(crate) use registry::read_config;
 pub use registry::{ChannelRegistry, ChannelSummary, RegistryError};
 pub(crate) use watched::Watched;
 

@@ -1,13 +1,14 @@
 //! The engine of metropay: its words, its contracts with channels and rules, the flows of payments, and its tables.
 //!
-//! Reading order: *words* (money, id, clock, random, secret, limit, problem, invariant), *contracts* (channel, rules,
-//! merchant, live, once, peers), *flows* (one room per noun, one file per verb), and the private tables beneath them. No HTTP, no channel
+//! Reading order: *words* (money, id, clock, random, secret, json, limit, problem, invariant), *contracts* (channel, rules,
+//! member, merchant, live, once, peers), *flows* (one room per noun, one file per verb), and the private tables beneath them. No HTTP, no channel
 //! and no Lua is known here.
 
 // Words.
 pub mod clock;
 pub mod id;
 pub mod invariant;
+pub mod json;
 pub mod limit;
 pub mod metric;
 pub mod money;
@@ -19,6 +20,7 @@ pub mod secret;
 // Contracts.
 pub mod channel;
 pub mod live;
+pub mod member;
 pub mod merchant;
 pub mod once;
 pub mod peers;

@@ -123,7 +123,7 @@ pub struct Outbound {
 /// A client that cannot be made: the identity or an authority is no readable PEM, or TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]
 #[error("the outbound client cannot be made: {0}")]
-pub struct Unusable(String);
+pub struct Unusable(pub(crate) String);
 
 impl Outbound {
     /// A client with these bounds.
@@ -131,24 +131,11 @@ impl Outbound {
     /// # Errors
     /// [`Unusable`] when the identity or an authority cannot be read or TLS cannot be set up.
     pub fn new(settings: &OutboundSettings) -> Result<Self, Unusable> {
-        let mut builder = reqwest::Client::builder()
-            .connect_timeout(settings.connect_timeout)
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .no_proxy()
-            .pool_idle_timeout(Duration::from_secs(30))
-            .user_agent(concat!("metropay/", env!("CARGO_PKG_VERSION")));
+        let mut builder = client_builder(settings.connect_timeout, settings.roots_pem.as_deref())?;
         if let Some(pem) = &settings.identity_pem {
             let identity =
                 reqwest::Identity::from_pem(pem).map_err(|_| Unusable("the identity is no readable PEM".to_owned()))?;
             builder = builder.identity(identity);
-        }
-        if let Some(pem) = &settings.roots_pem {
-            let roots = reqwest::Certificate::from_pem_bundle(pem).unwrap_or_default();
-            if roots.is_empty() {
-                return Err(Unusable("the authorities are no readable PEM".to_owned()));
-            }
-            builder = builder.tls_certs_only(roots);
         }
         let client = builder.build().map_err(|error| Unusable(error.to_string()))?;
         Ok(Self {
@@ -234,7 +221,7 @@ impl Outbound {
             .send()
             .await;
         let sent = sent.map_err(judge);
-        let outcome = outcome(&sent);
+        let outcome = outcome(sent.as_ref().map(reqwest::Response::status));
         counter!(metric::OUTBOUND, "peer" => self.peer, "outcome" => outcome).increment(1);
         histogram!(metric::OUTBOUND_DURATION, "peer" => self.peer).record(begun.elapsed());
         sent
@@ -242,9 +229,9 @@ impl Outbound {
 }
 
 /// The word by which a request is counted.
-fn outcome(sent: &Result<reqwest::Response, CallError>) -> &'static str {
+pub(crate) fn outcome(sent: Result<StatusCode, &CallError>) -> &'static str {
     match sent {
-        Ok(answer) => match answer.status().as_u16() {
+        Ok(status) => match status.as_u16() {
             100..=199 => "1xx",
             200..=299 => "2xx",
             300..=399 => "3xx",
@@ -256,8 +243,30 @@ fn outcome(sent: &Result<reqwest::Response, CallError>) -> &'static str {
     }
 }
 
+/// What all clients have in common: bounded in time, no redirects, no retries, no proxies from the environment.
+pub(crate) fn client_builder(
+    connect_timeout: Duration,
+    roots_pem: Option<&[u8]>,
+) -> Result<reqwest::ClientBuilder, Unusable> {
+    let builder = reqwest::Client::builder()
+        .connect_timeout(connect_timeout)
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .no_proxy()
+        .pool_idle_timeout(Duration::from_secs(30))
+        .user_agent(concat!("metropay/", env!("CARGO_PKG_VERSION")));
+    let Some(pem) = roots_pem else {
+        return Ok(builder);
+    };
+    let roots = reqwest::Certificate::from_pem_bundle(pem).unwrap_or_default();
+    if roots.is_empty() {
+        return Err(Unusable("the authorities are no readable PEM".to_owned()));
+    }
+    Ok(builder.tls_certs_only(roots))
+}
+
 /// The judgement. A URL in reqwest's errors may carry an unguessable path, so it is taken out.
-fn judge(error: reqwest::Error) -> CallError {
+pub(crate) fn judge(error: reqwest::Error) -> CallError {
     let error = error.without_url();
     let mut text = error.to_string();
     let mut source = std::error::Error::source(&error);

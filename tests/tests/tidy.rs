@@ -28,6 +28,16 @@ const ROOMS: &[(&str, &str, &[&str])] = &[
         "the host of rules written in Luau, the platform's own rules, examples",
         &["core"],
     ),
+    (
+        "plugins/member-builtin",
+        "a membership that the platform keeps for a merchant",
+        PLUGIN_KNOWS,
+    ),
+    (
+        "plugins/member-http",
+        "a merchant's own membership system, over HTTP",
+        PLUGIN_KNOWS,
+    ),
     ("payment-api", "HTTP: tills, the App, notifications", &["core", "web"]),
     (
         "server",
@@ -57,6 +67,9 @@ const ROOMS: &[(&str, &str, &[&str])] = &[
 /// What an adapter may know. Each folder beneath `channels` that is not a room of its own is one: a new channel needs no line
 /// here.
 const CHANNEL_KNOWS: &[&str] = &["core", "outbound"];
+
+/// What a membership system may know.
+const PLUGIN_KNOWS: &[&str] = &["core", "outbound"];
 
 struct Room {
     folder: String,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use schemars::Schema;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{AnyFactory, Channel, ChannelFactory, ConfigError, Setting, channel_id};
@@ -124,9 +125,16 @@ impl<F: ChannelFactory> AnyFactory for Erased<F> {
     }
 
     fn build(&self, config: Value, setting: Setting) -> Result<Arc<dyn Channel>, ConfigError> {
-        let config = serde_path_to_error::deserialize(config).map_err(|error| readable(&error))?;
-        self.0.build(config, setting)
+        self.0.build(read_config(config)?, setting)
     }
+}
+
+/// Reads a plug-in's configuration.
+///
+/// # Errors
+/// [`ConfigError`] with the name of the field that is wrong, and never its value.
+pub(crate) fn read_config<C: DeserializeOwned>(config: Value) -> Result<C, ConfigError> {
+    serde_path_to_error::deserialize(config).map_err(|error| readable(&error))
 }
 
 /// What is wrong with a configuration, by the name of its field alone: serde's own messages may quote a value, and a value may
@@ -137,7 +145,7 @@ fn readable(error: &serde_path_to_error::Error<serde_json::Error>) -> ConfigErro
     let (field, reason) = if text.starts_with("missing field") {
         (named, "is missing")
     } else if text.starts_with("unknown field") {
-        (named, "is not a field of this channel's configuration")
+        (named, "is not a field of this configuration")
     } else {
         (error.path().to_string(), "has the wrong type or value")
     };
@@ -184,7 +192,7 @@ mod tests {
             ),
             (
                 json!({ "mode": "direct", "key": "k", "kee": 1 }),
-                "kee: is not a field of this channel's configuration",
+                "kee: is not a field of this configuration",
             ),
         ] {
             let error = serde_path_to_error::deserialize::<_, Config>(config).unwrap_err();

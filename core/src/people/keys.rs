@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Clock;
 use crate::id::Serial;
+use crate::member::PlatformSigner;
 use crate::problem::{Code, Problem};
 use crate::random::Random;
 use crate::signing::{Algorithm, RsaSize, SigningKey, ed25519_pair, rsa_pair};
@@ -129,6 +130,13 @@ impl PlatformKeys {
     }
 }
 
+impl PlatformSigner for PlatformKeys {
+    fn sign(&self, algorithm: Algorithm, text: &[u8]) -> Result<(Serial, String), Problem> {
+        let (serial, key) = self.of(algorithm)?;
+        Ok((serial.clone(), key.sign(text)?))
+    }
+}
+
 /// The stored keys, after kinds without one got their first.
 async fn with_every_kind(
     db: &Db,
@@ -195,4 +203,26 @@ fn make(
         public_pem: pair.public_pem,
         created_at: clock.now(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::signing::VerifyingKey;
+
+    #[test]
+    fn the_platform_signs_with_its_own_keys_and_has_none_that_is_shared() {
+        let pair = ed25519_pair().unwrap();
+        let key = SigningKey::parse(Algorithm::Ed25519, &pair.private_pem).unwrap();
+        let keys = PlatformKeys {
+            keys: BTreeMap::from([(Algorithm::Ed25519.word(), ("K1".into(), key))]),
+            public: Vec::new(),
+        };
+        let (serial, signature) = keys.sign(Algorithm::Ed25519, b"text").unwrap();
+        let public = VerifyingKey::parse(Algorithm::Ed25519, &pair.public_pem).unwrap();
+        assert_eq!(serial.as_str(), "K1");
+        assert!(public.verify(Algorithm::Ed25519, b"text", &signature).is_ok());
+        assert!(public.verify(Algorithm::Ed25519, b"other", &signature).is_err());
+        assert!(keys.sign(Algorithm::HmacSha256, b"text").is_err());
+    }
 }

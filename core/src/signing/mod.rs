@@ -1,4 +1,5 @@
-//! Signatures of the merchant API: the header, the texts that are signed, and the keys.
+//! Signatures of the merchant API: the header, the texts that are signed, and the keys; and those of notices to merchants
+//! (`webhook`).
 //!
 //! A request names its merchant, credential, time and nonce in the `Authorization` header and signs them together with
 //! method, host, path and body. Every answer is signed back over the same nonce. Nothing here knows HTTP or the database:
@@ -12,6 +13,7 @@ mod generate;
 mod header;
 mod text;
 mod verifying;
+mod webhook;
 mod writing;
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
@@ -19,6 +21,11 @@ pub use generate::{KeyPair, RsaSize, ed25519_pair, hmac_secret, rsa_pair};
 pub use header::Authorization;
 pub use text::{Answer, Request};
 pub use verifying::VerifyingKey;
+pub use webhook::{
+    NotSigned, WEBHOOK_ID, WEBHOOK_SIGNATURE, WEBHOOK_SIGNATURES_MAX, WEBHOOK_TIMESTAMP, WEBHOOK_TOLERANCE,
+    WebhookHeaders, WebhookKey, WebhookKeyRefused, WebhookRefused, WebhookVerifyingKey, sign_webhook, verify_webhook,
+    webhook_pair, webhook_secret,
+};
 pub use writing::SigningKey;
 
 /// Why stored or uploaded key material is not taken. Says nothing of the material itself.
