@@ -36,6 +36,10 @@ pub async fn issue(engine: &Engine, uid: &Uid, method: Option<ChannelId>) -> Res
     {
         return Err(Problem::invalid("method", "没有这种支付方式"));
     }
+    store::again(&*engine.random, || write(engine, uid, method.as_ref())).await
+}
+
+async fn write(engine: &Engine, uid: &Uid, method: Option<&ChannelId>) -> Result<Issued, Problem> {
     let now = engine.clock.now();
     let tx = engine.db.begin().await?;
     store::user::hold(&tx, uid).await?;
@@ -61,7 +65,7 @@ pub async fn issue(engine: &Engine, uid: &Uid, method: Option<ChannelId>) -> Res
         code_id: CodeId::fresh(&*engine.clock, &*engine.random),
         uid: uid.clone(),
         code_hash: engine.vault.index(IndexPurpose::Code, &digits),
-        method,
+        method: method.cloned(),
         issued_at: now,
         expires_at: now.plus(limit::CODE_LIFE),
         ended_at: None,
