@@ -128,6 +128,8 @@ metrics! {
         "Connections of a pool to the database: idle or used.";
     DATABASE_CONNECTIONS_MAX = Gauge("metropay_database_connections_max", ["pool"]),
         "Connections that a pool may have.";
+    PHASES_TORN = Counter("metropay_database_conflicts_total", ["then"]),
+        "Transactions that the database took back for another's sake (deadlock, serialization failure): repeated or given_up.";
     GAUGES_UNREAD = Counter("metropay_gauges_unread_total", []),
         "Scrapes for which the database did not tell in time what is due; those gauges are NaN then.";
 

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use sea_orm::DbErr;
+use sea_orm::{DbErr, RuntimeErr, SqlxError};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -276,14 +276,45 @@ impl std::error::Error for Problem {}
 
 impl From<DbErr> for Problem {
     fn from(error: DbErr) -> Self {
-        match error {
-            DbErr::ConnectionAcquire(_) => Self {
-                source: Some(Box::new(error)),
-                ..Self::new(Code::Unavailable)
-            },
-            other => Self::fault(other),
+        let code = if will_pass(&error) {
+            Code::Unavailable
+        } else {
+            Code::Internal
+        };
+        Self {
+            source: Some(Box::new(error)),
+            ..Self::new(code)
         }
     }
+}
+
+/// Whether it is the database's state and not our fault: the same may succeed in a moment.
+fn will_pass(error: &DbErr) -> bool {
+    let error = match error {
+        DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => return true,
+        DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) => error,
+        _ => return false,
+    };
+    match &**error {
+        SqlxError::Io(_) | SqlxError::PoolTimedOut | SqlxError::PoolClosed | SqlxError::WorkerCrashed => true,
+        SqlxError::Database(error) => error.code().is_some_and(|code| is_passing_code(&code)),
+        _ => false,
+    }
+}
+
+/// PostgreSQL's codes have five characters; SQLite's are numbers whose lowest byte tells the kind.
+fn is_passing_code(code: &str) -> bool {
+    if code.len() == 5 {
+        // Lost connection, taken back, no room (disk, memory, connections), a lock not got, cancelled or shutting down, the
+        // machine below; and a primary that has become a standby.
+        return ["08", "40", "53", "55", "57", "58"]
+            .iter()
+            .any(|class| code.starts_with(class))
+            || code == "25006";
+    }
+    // Busy, locked, read-only, a disk that fails or is full, and one that does not open.
+    code.parse::<u32>()
+        .is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 8 | 10 | 13 | 14))
 }
 
 impl From<OutOfRange> for Problem {
@@ -297,6 +328,18 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+
+    #[test]
+    fn what_will_pass_is_not_called_our_fault() {
+        for code in [
+            "40001", "40P01", "53100", "53300", "55P03", "57014", "57P01", "08006", "25006", "13", "5", "517", "778",
+        ] {
+            assert!(is_passing_code(code), "{code}");
+        }
+        for code in ["23505", "42601", "22003", "25P02", "2067", "1", "19"] {
+            assert!(!is_passing_code(code), "{code}");
+        }
+    }
 
     #[test]
     fn every_code_has_a_word_of_its_own() {

@@ -49,6 +49,10 @@ pub async fn issue(
     {
         return Err(Problem::invalid("method", "没有这种支付方式"));
     }
+    store::again(&*engine.random, || write(engine, uid, method.as_ref())).await
+}
+
+async fn write(engine: &Engine, uid: &Uid, method: Option<&ChannelId>) -> Result<Issued, Problem> {
     let now = engine.clock.now();
     let tx = engine.db.begin().await?;
     store::user::hold(&tx, uid).await?;
@@ -75,7 +79,7 @@ pub async fn issue(
         uid: uid.clone(),
         mch_id: only_at.cloned(),
         code_hash: engine.vault.index(IndexPurpose::Code, &digits),
-        method,
+        method: method.cloned(),
         issued_at: now,
         expires_at: now.plus(form.life()),
         ended_at: None,

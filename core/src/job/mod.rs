@@ -153,8 +153,10 @@ impl Job {
 async fn forget(engine: &Engine) -> Result<usize, Problem> {
     let now = engine.clock.now();
     let db = engine.db.write();
-    let nonces = store::nonce::forget_before(db, now).await?;
-    let codes = store::code::forget_before(db, now.minus(CODES_KEPT), FORGET_MAX).await?;
-    let events = store::event::forget_before(db, now.minus(EVENTS_KEPT)).await?;
+    let (codes_before, events_before) = (now.minus(CODES_KEPT), now.minus(EVENTS_KEPT));
+    let random = &*engine.random;
+    let nonces = store::again(random, || store::nonce::forget_before(db, now)).await?;
+    let codes = store::again(random, || store::code::forget_before(db, codes_before, FORGET_MAX)).await?;
+    let events = store::again(random, || store::event::forget_before(db, events_before)).await?;
     Ok(usize::try_from(nonces.saturating_add(codes).saturating_add(events)).unwrap_or(usize::MAX))
 }

@@ -17,10 +17,7 @@ const BLOCK_MAX: u64 = 5_000;
 /// # Errors
 /// When the database does not answer.
 pub async fn seal(engine: &Engine) -> Result<usize, Problem> {
-    let Some(complete) = store::entry::complete_through(engine.db.write()).await? else {
-        return Ok(0);
-    };
-    sealed(engine, engine.db.begin().await?, complete).await
+    store::again(&*engine.random, || write(engine, None)).await
 }
 
 /// The same for the job of this name under a lease: whose lease has passed to another seals nothing.
@@ -28,11 +25,17 @@ pub async fn seal(engine: &Engine) -> Result<usize, Problem> {
 /// # Errors
 /// When the database does not answer.
 pub async fn seal_under(engine: &Engine, job: &str, fence: i64) -> Result<usize, Problem> {
+    store::again(&*engine.random, || write(engine, Some((job, fence)))).await
+}
+
+async fn write(engine: &Engine, lease: Option<(&str, i64)>) -> Result<usize, Problem> {
     let Some(complete) = store::entry::complete_through(engine.db.write()).await? else {
         return Ok(0);
     };
     let tx = engine.db.begin().await?;
-    if !store::job::hold(&tx, job, &engine.node, fence).await? {
+    if let Some((job, fence)) = lease
+        && !store::job::hold(&tx, job, &engine.node, fence).await?
+    {
         tracing::warn!(
             job,
             fence,

@@ -14,6 +14,30 @@ use crate::store;
 /// # Errors
 /// `MANDATE_NOT_FOUND` for none or somebody else's.
 pub async fn close(engine: &Engine, uid: &Uid, id: &MandateId) -> Result<Mandate, Problem> {
+    match store::again(&*engine.random, || write(engine, uid, id)).await? {
+        Closing::Already(mandate) => Ok(mandate),
+        Closing::Overtaken => super::find(engine, uid, id).await,
+        Closing::Closed { mandate, last } => {
+            engine.live.wake(uid);
+            if last {
+                close_contract(engine, &mandate.contract_no).await?;
+            }
+            Ok(mandate)
+        }
+    }
+}
+
+/// What came of writing it down.
+enum Closing {
+    /// It was closed before.
+    Already(Mandate),
+    /// Somebody else changed it at this moment.
+    Overtaken,
+    /// It is closed now, and was perhaps the last on its contract.
+    Closed { mandate: Mandate, last: bool },
+}
+
+async fn write(engine: &Engine, uid: &Uid, id: &MandateId) -> Result<Closing, Problem> {
     let now = engine.clock.now();
     let tx = engine.db.begin().await?;
     store::user::hold(&tx, uid).await?;
@@ -21,7 +45,7 @@ pub async fn close(engine: &Engine, uid: &Uid, id: &MandateId) -> Result<Mandate
         .await?
         .ok_or_else(|| Problem::new(Code::MandateNotFound))?;
     if seen.state == MandateState::Closed {
-        return Ok(seen);
+        return Ok(Closing::Already(seen));
     }
     let closed = Mandate {
         state: MandateState::Closed,
@@ -31,17 +55,12 @@ pub async fn close(engine: &Engine, uid: &Uid, id: &MandateId) -> Result<Mandate
         ..seen.clone()
     };
     if !store::mandate::replace(&tx, &seen, closed.clone()).await? {
-        drop(tx);
-        return super::find(engine, uid, id).await;
+        return Ok(Closing::Overtaken);
     }
     settle::tell(&tx, &closed, now).await?;
     let last = store::mandate::on_contract(&tx, &closed.contract_no).await?.is_empty();
     tx.commit().await?;
-    engine.live.wake(uid);
-    if last {
-        close_contract(engine, &closed.contract_no).await?;
-    }
-    Ok(closed)
+    Ok(Closing::Closed { mandate: closed, last })
 }
 
 /// Closes the contract at the channel. Where the channel does not answer, nothing can be deducted by us any more all the

@@ -8,7 +8,7 @@ use crate::channel::{ContractKey, ContractStanding, EndedBy, SignedContract};
 use crate::clock::Time;
 use crate::engine::Engine;
 use crate::event::{self, EventKind};
-use crate::id::ContractNo;
+use crate::id::{ContractNo, Uid};
 use crate::limit;
 use crate::metric;
 use crate::problem::{Code, Problem};
@@ -29,6 +29,14 @@ pub(crate) async fn by_key(engine: &Engine, key: &ContractKey) -> Result<Option<
 /// Brings news about a contract into the books, in one transaction. A contract that has ended stays ended: a late "signed"
 /// never revives it.
 pub(crate) async fn settle(engine: &Engine, no: &ContractNo, standing: &ContractStanding) -> Result<(), Problem> {
+    if let Some(uid) = store::again(&*engine.random, || write(engine, no, standing)).await? {
+        engine.live.wake(&uid);
+    }
+    Ok(())
+}
+
+/// Answers who is to be told.
+async fn write(engine: &Engine, no: &ContractNo, standing: &ContractStanding) -> Result<Option<Uid>, Problem> {
     let now = engine.clock.now();
     let tx = engine.db.begin().await?;
     let found = || async { Ok::<_, Problem>(store::contract::find(&tx, no).await?) };
@@ -37,7 +45,7 @@ pub(crate) async fn settle(engine: &Engine, no: &ContractNo, standing: &Contract
     // As it stands now that nobody else acts for this user.
     let seen = found().await?.ok_or_else(not_found)?;
     let new = match (seen.state, standing) {
-        (MandateState::Closed, _) => return Ok(()),
+        (MandateState::Closed, _) => return Ok(None),
         (_, ContractStanding::Active(signed)) => active(engine, &seen, signed, now)?,
         (MandateState::Active, ContractStanding::Suspended) => Contract {
             state: MandateState::Suspended,
@@ -48,10 +56,10 @@ pub(crate) async fn settle(engine: &Engine, no: &ContractNo, standing: &Contract
         (MandateState::Pending, _) if now >= seen.created_at.plus(limit::SIGN_WINDOW) => {
             closed(&seen, EndedBy::Expiry, now)
         }
-        _ => return Ok(()),
+        _ => return Ok(None),
     };
     if !store::contract::replace(&tx, &seen, new.clone()).await? {
-        return Ok(());
+        return Ok(None);
     }
     let mut woken = None;
     for mandate in store::mandate::on_contract(&tx, no).await? {
@@ -67,10 +75,7 @@ pub(crate) async fn settle(engine: &Engine, no: &ContractNo, standing: &Contract
     if seen.state != new.state {
         tracing::info!(contract = %no, channel = %new.channel, state = ?new.state, "contract {no}: {:?}", new.state);
     }
-    if let Some(uid) = woken {
-        engine.live.wake(&uid);
-    }
-    Ok(())
+    Ok(woken)
 }
 
 fn active(engine: &Engine, seen: &Contract, signed: &SignedContract, now: Time) -> Result<Contract, Problem> {

@@ -109,18 +109,30 @@ async fn attach(
         activated_at: Some(now),
         ..fresh(engine, wish, account, contract.contract_no.clone())
     };
+    let attached = store::again(&*engine.random, || write_attached(engine, wish, contract, &mandate)).await?;
+    if attached {
+        engine.live.wake(&wish.uid);
+    }
+    Ok(attached.then_some(mandate))
+}
+
+async fn write_attached(
+    engine: &Engine,
+    wish: &Signing,
+    contract: &Contract,
+    mandate: &Mandate,
+) -> Result<bool, Problem> {
     let tx = engine.db.begin().await?;
     store::user::hold(&tx, &wish.uid).await?;
     // It may have ended since it was read; a mandate on it would be usable for ever and never work.
     let present = store::contract::find(&tx, &contract.contract_no).await?;
-    if present.is_none_or(|present| present.state != MandateState::Active) || !insert(&tx, &mandate).await? {
+    if present.is_none_or(|present| present.state != MandateState::Active) || !insert(&tx, mandate).await? {
         tx.rollback().await?;
-        return Ok(None);
+        return Ok(false);
     }
-    super::settle::tell(&tx, &mandate, now).await?;
+    super::settle::tell(&tx, mandate, mandate.created_at).await?;
     tx.commit().await?;
-    engine.live.wake(&wish.uid);
-    Ok(Some(mandate))
+    Ok(true)
 }
 
 /// A contract to be signed and the mandate on it, written down before the channel hears of them.
@@ -151,16 +163,21 @@ async fn begin(
         looks: 0,
     };
     let mandate = fresh(engine, wish, account, contract.contract_no.clone());
+    let begun = store::again(&*engine.random, || write_begun(engine, &contract, &mandate)).await?;
+    Ok(begun.then_some(mandate))
+}
+
+async fn write_begun(engine: &Engine, contract: &Contract, mandate: &Mandate) -> Result<bool, Problem> {
     let tx = engine.db.begin().await?;
-    store::user::hold(&tx, &wish.uid).await?;
-    store::contract::insert(&tx, contract).await?;
-    if !insert(&tx, &mandate).await? {
+    store::user::hold(&tx, &mandate.uid).await?;
+    store::contract::insert(&tx, contract.clone()).await?;
+    if !insert(&tx, mandate).await? {
         tx.rollback().await?;
-        return Ok(None);
+        return Ok(false);
     }
-    super::settle::count(&tx, &mandate);
+    super::settle::count(&tx, mandate);
     tx.commit().await?;
-    Ok(Some(mandate))
+    Ok(true)
 }
 
 /// Writes a mandate down; `false` when the user has a living one already. The database decides.

@@ -37,12 +37,7 @@ pub(super) async fn open(
     decision: Decision,
 ) -> Result<Opened, Problem> {
     let payment = compose(engine, mch_id, ask, code_hash, decision);
-    let written = if engine.db.writes_in_one_statement() {
-        at_once(engine, &payment).await
-    } else {
-        in_steps(engine, &payment).await
-    };
-    let placed = match written {
+    let placed = match store::again(&*engine.random, || write(engine, &payment)).await {
         Ok(placed) => placed,
         Err(error) if store::is_unique_violation(&error) => return Ok(Opened::Taken),
         Err(error) => return Err(error.into()),
@@ -60,6 +55,14 @@ pub(super) async fn open(
 }
 
 /// In one statement, where the database can.
+async fn write(engine: &Engine, payment: &Payment) -> Result<Placed, DbErr> {
+    if engine.db.writes_in_one_statement() {
+        at_once(engine, payment).await
+    } else {
+        in_steps(engine, payment).await
+    }
+}
+
 async fn at_once(engine: &Engine, payment: &Payment) -> Result<Placed, DbErr> {
     let (Some(uid), Some(code_id), Some(mandate_id)) = (&payment.uid, &payment.code_id, &payment.mandate_id) else {
         return in_steps(engine, payment).await;

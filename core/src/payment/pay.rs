@@ -247,17 +247,12 @@ async fn tell_need_of_mandate(
         "chosen": chosen,
         "channels": channels,
     });
-    let tx = engine.db.begin().await?;
-    event::push(
-        &tx,
-        EventKind::MandateNeeded,
-        uid,
-        Some(code_id),
-        &payload,
-        engine.clock.now(),
-    )
+    store::again(&*engine.random, async || {
+        let (tx, kind) = (engine.db.begin().await?, EventKind::MandateNeeded);
+        event::push(&tx, kind, uid, Some(code_id.clone()), &payload, engine.clock.now()).await?;
+        Ok::<_, Problem>(tx.commit().await?)
+    })
     .await?;
-    tx.commit().await?;
     engine.live.wake(uid);
     Ok(())
 }

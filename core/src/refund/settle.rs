@@ -30,6 +30,12 @@ pub enum RefundNews {
 /// # Errors
 /// When the database does not answer, or there is no such refund.
 pub async fn settle(engine: &Engine, refund_no: &RefundNo, news: &RefundNews) -> Result<Refund, Problem> {
+    let (payment, refund) = store::again(&*engine.random, || write(engine, refund_no, news)).await?;
+    engine.live.wake(&payment::topic(&payment));
+    Ok(refund)
+}
+
+async fn write(engine: &Engine, refund_no: &RefundNo, news: &RefundNews) -> Result<(Payment, Refund), Problem> {
     let now = engine.clock.now();
     let tx = engine.db.begin().await?;
     let pay_no = find(&tx, refund_no).await?.pay_no;
@@ -57,8 +63,7 @@ pub async fn settle(engine: &Engine, refund_no: &RefundNo, news: &RefundNews) ->
     fail::fail_point!("R3b");
     let refund = find(&tx, refund_no).await?;
     tx.commit().await?;
-    engine.live.wake(&payment::topic(&payment));
-    Ok(refund)
+    Ok((payment, refund))
 }
 
 async fn find(tx: &Tx, refund_no: &RefundNo) -> Result<Refund, Problem> {

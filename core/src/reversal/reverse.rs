@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Recall, Reversal, ReversalOrigin, ReversalState, complete};
+use crate::clock::Time;
 use crate::engine::Engine;
 use crate::id::{MchId, OutRequestNo, ReversalNo};
 use crate::limit;
@@ -64,7 +65,8 @@ fn certain(at: crate::clock::Time) -> Recall {
 /// Leaves a tombstone for a number that was never used; `None` when a payment was faster.
 async fn bury(engine: &Engine, mch_id: &MchId, no: &OutRequestNo) -> Result<Option<Recall>, Problem> {
     let now = engine.clock.now();
-    match store::request_no::take(engine.db.write(), mch_id, no, None, now).await {
+    let take = || store::request_no::take(engine.db.write(), mch_id, no, None, now);
+    match store::again(&*engine.random, take).await {
         Ok(()) => Ok(Some(certain(now))),
         Err(error) if store::is_unique_violation(&error) => {
             let owner = store::request_no::find(engine.db.write(), mch_id, no).await?;
@@ -85,10 +87,25 @@ async fn ask(engine: &Engine, payment: &Payment, origin: ReversalOrigin) -> Resu
             ..Problem::new(Code::ReverseRefused)
         });
     }
+    let Some(reversal) = store::again(&*engine.random, || write(engine, payment, origin, now)).await? else {
+        return already(engine, payment).await;
+    };
+    tracing::info!(reversal = %reversal.reversal_no, payment = %payment.pay_no, origin = ?origin,
+        "reversal {} of payment {} asked for", reversal.reversal_no, payment.pay_no);
+    Ok(reversal)
+}
+
+/// Nothing where the mark could not be set.
+async fn write(
+    engine: &Engine,
+    payment: &Payment,
+    origin: ReversalOrigin,
+    now: Time,
+) -> Result<Option<Reversal>, Problem> {
     let tx = engine.db.begin().await?;
     if !store::payment::ask_reversal(&tx, &payment.pay_no).await? {
         tx.rollback().await?;
-        return already(engine, payment).await;
+        return Ok(None);
     }
     let fresh = Reversal {
         reversal_no: ReversalNo::fresh(&*engine.clock, &*engine.random),
@@ -121,9 +138,7 @@ async fn ask(engine: &Engine, payment: &Payment, origin: ReversalOrigin) -> Resu
         }
     };
     tx.commit().await?;
-    tracing::info!(reversal = %reversal.reversal_no, payment = %payment.pay_no, origin = ?origin,
-        "reversal {} of payment {} asked for", reversal.reversal_no, payment.pay_no);
-    Ok(reversal)
+    Ok(Some(reversal))
 }
 
 /// Why the mark could not be set: a reversal stands already, or refunds do.

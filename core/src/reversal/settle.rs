@@ -19,24 +19,37 @@ use crate::store::{self, Tx};
 
 /// Brings a channel's answer into the books, in one transaction; answers whether the reversal ended.
 pub(super) async fn settle(engine: &Engine, reversal: &Reversal, outcome: Outcome<Reversed>) -> Result<bool, Problem> {
+    let Some((payment, ended)) = store::again(&*engine.random, || write(engine, reversal, &outcome)).await? else {
+        return Ok(false);
+    };
+    engine.live.wake(&topic(&payment));
+    Ok(ended)
+}
+
+/// Nothing while the channel is still at it.
+async fn write(
+    engine: &Engine,
+    reversal: &Reversal,
+    outcome: &Outcome<Reversed>,
+) -> Result<Option<(Payment, bool)>, Problem> {
     let now = engine.clock.now();
     let tx = engine.db.begin().await?;
     let payment = store::payment::hold(&tx, &reversal.pay_no)
         .await?
         .ok_or_else(|| Problem::new(Code::Internal))?;
     let ended = match outcome {
-        Outcome::Pending => return Ok(false),
-        Outcome::Refused(refusal) => refused(&tx, reversal, &payment, &refusal, now).await?,
+        Outcome::Pending => return Ok(None),
+        Outcome::Refused(refusal) => refused(&tx, reversal, &payment, refusal, now).await?,
         Outcome::Done(Reversed::NeverPaid) => never_paid(&tx, engine, reversal, &payment, now).await?,
         Outcome::Done(Reversed::MoneyBack { paid, channel_no }) => {
+            let paid = paid.clone();
             let paid = paid.unwrap_or_else(|| assumed(&payment, channel_no.as_deref(), now));
             money_back(&tx, engine, reversal, &payment, &paid, channel_no.as_deref(), now).await?
         }
     };
     fail::fail_point!("V4b");
     tx.commit().await?;
-    engine.live.wake(&topic(&payment));
-    Ok(ended)
+    Ok(Some((payment, ended)))
 }
 
 /// Nothing stands and nothing will: the payment is closed by proof.

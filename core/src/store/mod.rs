@@ -9,6 +9,7 @@
 )]
 
 pub mod account;
+pub mod again;
 pub mod alarm;
 pub mod at_once;
 pub mod block;
@@ -42,5 +43,6 @@ pub mod tx;
 pub mod user;
 pub mod waiting;
 
+pub use again::again;
 pub use db::{Db, Lane, Pools, is_unique_violation};
 pub use tx::Tx;

@@ -1,7 +1,7 @@
 //! The ground of one fault: PostgreSQL and Redis in containers of their own, gateways in this process, two servers as
 //! processes, and a proxy before them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -124,9 +124,14 @@ impl Ground {
         self.simulator.url().to_owned()
     }
 
+    /// A connection to the database, for what happens behind the servers' back.
+    pub(crate) async fn connect(&self) -> Result<PgConnection> {
+        Ok(PgConnection::connect(&self.database.url()).await?)
+    }
+
     /// Holds the table of payments against every write for so long.
     pub(crate) async fn lock_payments(&self, how_long: Duration) -> Result<()> {
-        let mut connection = PgConnection::connect(&self.database.url()).await?;
+        let mut connection = self.connect().await?;
         sqlx::raw_sql("BEGIN; LOCK TABLE payment IN EXCLUSIVE MODE")
             .execute(&mut connection)
             .await?;
@@ -165,8 +170,21 @@ impl Ground {
 
     /// Waits until every order has its end, stops the servers, which must end well, and checks the books, here and against
     /// the gateways'.
-    pub(crate) async fn prove(mut self, orders: &Orders) -> Result<()> {
+    pub(crate) async fn prove(self, orders: &Orders) -> Result<()> {
         let ended = self.ends(orders).await?;
+        let stands = |status: &String| if status == "PS_SUCCESS" { PRICE } else { 0 };
+        let ended = ended.iter().map(|(no, status)| (no.clone(), stands(status)));
+        self.prove_standing(ended.collect()).await
+    }
+
+    /// The same for orders that were paid once each and given back wholly, or undone.
+    pub(crate) async fn prove_given_back(self, orders: &BTreeSet<String>) -> Result<()> {
+        self.prove_standing(orders.iter().map(|no| (no.clone(), 0)).collect())
+            .await
+    }
+
+    /// So much must stand at the gateways for each order, and nothing for others.
+    async fn prove_standing(mut self, standing: BTreeMap<String, u64>) -> Result<()> {
         for node in self.nodes.drain(..).flatten() {
             node.stop(STOP_MAX).await?;
         }
@@ -181,20 +199,15 @@ impl Ground {
         for (no, count) in &debits {
             ensure!(*count <= 1, "INV-05: {no} was debited {count} times");
             ensure!(
-                ended.contains_key(no) || net[no] == 0,
+                standing.contains_key(no) || net[no] == 0,
                 "INV-07: money stands for {no}, which no till placed"
             );
         }
-        for (no, status) in &ended {
-            let stands = net.get(no).copied().unwrap_or(0);
-            let expected = if status == "PS_SUCCESS" {
-                i64::try_from(PRICE)?
-            } else {
-                0
-            };
+        for (no, expected) in standing {
+            let stands = net.get(&no).copied().unwrap_or(0);
             ensure!(
-                stands == expected,
-                "INV-08: {no} is {status}, and {stands} fen stand at the gateway"
+                stands == i64::try_from(expected)?,
+                "INV-08: {expected} fen were paid for {no}, and {stands} fen stand at the gateway"
             );
         }
         Ok(())

@@ -43,7 +43,7 @@ impl Load {
                 while !over.load(Ordering::Relaxed) {
                     if let Some(code) = code_of(&rider).await? {
                         let no = format!("SZTX001-R{at}-{}", orders.len());
-                        pay(&till, &no, &code, &mut orders).await?;
+                        pay(&till, &no, &World::order(&no, &code, PRICE), &mut orders).await?;
                     }
                 }
                 Ok(orders)
@@ -56,7 +56,7 @@ impl Load {
                 while !over.load(Ordering::Relaxed) {
                     let code = Phone::new("shopper").show_code(&url, channel, false).await?;
                     let no = format!("SZTX001-F{channel}-{}", orders.len());
-                    pay(&till, &no, &code, &mut orders).await?;
+                    pay(&till, &no, &World::order(&no, &code, PRICE), &mut orders).await?;
                     sleep(Duration::from_millis(50)).await;
                 }
                 Ok(orders)
@@ -79,7 +79,7 @@ impl Load {
 }
 
 /// A fresh code of a rider; nothing where the App must wait, because of its pace or because nobody answers.
-async fn code_of(rider: &App) -> Result<Option<String>> {
+pub(crate) async fn code_of(rider: &App) -> Result<Option<String>> {
     match rider.post("codes", &json!({})).await {
         Ok(issued) if issued.status == 200 => Ok(Some(issued.text("digits"))),
         Ok(other) if other.status == 429 || other.status >= 500 => {
@@ -95,9 +95,9 @@ async fn code_of(rider: &App) -> Result<Option<String>> {
 }
 
 /// Pays, and asks until the end is known.
-async fn pay(till: &Till, no: &str, code: &str, orders: &mut Orders) -> Result<()> {
+pub(crate) async fn pay(till: &Till, no: &str, order: &Value, orders: &mut Orders) -> Result<()> {
     let begun = Instant::now();
-    let mut request = ("applypay", World::order(no, code, PRICE));
+    let mut request = ("applypay", order.clone());
     loop {
         ensure!(begun.elapsed() < END_MAX, "{no} has no end");
         match till.call(request.0, &request.1).await {

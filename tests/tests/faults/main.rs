@@ -5,6 +5,7 @@
 #![recursion_limit = "256"]
 #![cfg(test)]
 
+mod conflict;
 mod ground;
 mod load;
 
