@@ -83,19 +83,22 @@ impl Launch {
     /// # Errors
     /// When it cannot be started, does not end in time, or ends with another code than 0.
     pub async fn run(&self, arguments: &[&str]) -> Result<()> {
+        let (well, told) = self.told(arguments).await?;
+        ensure!(well, "{arguments:?} failed\n{told}");
+        Ok(())
+    }
+
+    /// Runs a command that ends by itself: whether it ended well, and everything that it told.
+    ///
+    /// # Errors
+    /// When it cannot be started, or does not end in time.
+    pub async fn told(&self, arguments: &[&str]) -> Result<(bool, String)> {
         let mut command = self.command(arguments);
         let output = timeout(RUN_MAX, command.output())
             .await
             .with_context(|| format!("{arguments:?} does not end"))??;
-        let told = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        ensure!(
-            output.status.success(),
-            "{arguments:?} ended with {}\n{}{}",
-            output.status,
-            told(&output.stdout),
-            told(&output.stderr)
-        );
-        Ok(())
+        let told = [output.stdout, output.stderr].concat();
+        Ok((output.status.success(), String::from_utf8_lossy(&told).into_owned()))
     }
 
     fn command(&self, arguments: &[&str]) -> Command {

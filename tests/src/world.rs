@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use crate::balancer::{Balancer, Bound};
 use crate::channel::Words;
 use crate::ground::Ground;
+use crate::process::Launch;
 use crate::store::Store;
 use crate::{ground, proof};
 
@@ -281,6 +282,20 @@ impl World {
         let further = self.further.lock().unwrap_or_else(PoisonError::into_inner);
         let all = self.credentials.merchants.iter().chain(further.iter());
         all.map(|merchant| merchant.mch_id.clone()).collect()
+    }
+
+    /// How a command is started on this world's database, with this program.
+    pub fn launch(&self, program: &str) -> Launch {
+        let master = self.config.secrets.master_key.expose().to_owned();
+        Launch {
+            program: program.into(),
+            config_dir: self.folder().join("no config"),
+            listen: ([127, 0, 0, 1], 0).into(),
+            environment: vec![
+                ("METROPAY_DATABASE__URL".to_owned(), self.config.database.url.clone()),
+                ("METROPAY_SECRETS__MASTER_KEY".to_owned(), master),
+            ],
+        }
     }
 
     /// Where the world keeps its files.

@@ -48,6 +48,7 @@ const ROOMS: &[(&str, &str, &[&str])] = &[
             "channels/simulator",
             "outbound",
             "redis",
+            "scripts",
             "web",
             "payment-api",
         ],

@@ -49,10 +49,16 @@ pub async fn issue(
     {
         return Err(Problem::invalid("method", "没有这种支付方式"));
     }
-    store::again(&*engine.random, || write(engine, uid, method.as_ref())).await
+    let wish = (method.as_ref(), only_at);
+    store::again(&*engine.random, || write(engine, uid, &form, wish)).await
 }
 
-async fn write(engine: &Engine, uid: &Uid, method: Option<&ChannelId>) -> Result<Issued, Problem> {
+async fn write(
+    engine: &Engine,
+    uid: &Uid,
+    form: &CodeForm,
+    (method, only_at): (Option<&ChannelId>, Option<&MchId>),
+) -> Result<Issued, Problem> {
     let now = engine.clock.now();
     let tx = engine.db.begin().await?;
     store::user::hold(&tx, uid).await?;

@@ -501,3 +501,71 @@ async fn a_shadow_run_tells_each_payment_that_would_have_gone_otherwise() {
     })
     .await;
 }
+
+/// The whole life of a rule by the command line, on the database of running servers.
+#[tokio::test]
+async fn a_rule_in_a_file_comes_into_force_and_goes_by_the_command_line() {
+    story(async |world| {
+        let app = world.rider("alipay").await?;
+        let launch = world.launch(env!("CARGO_BIN_EXE_metropay-crash"));
+        let run = async |arguments: &[&str]| launch.told(&[&["rules"], arguments].concat()).await;
+        let folder = tempfile::tempdir()?;
+        let file = |name: &str, text: &str| -> Result<String> {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text)?;
+            Ok(path.display().to_string())
+        };
+        let script = file("day.fee.luau", &rate("1%"))?;
+        file("day.fee.test.luau", FREE)?;
+        let broken = file("broken.fee.luau", "return {\n    fee = function(q) return 1 + end,\n}")?;
+        file("broken.fee.test.luau", FREE)?;
+
+        let (well, told) = run(&["check", &broken]).await?;
+        assert!(!well && told.contains("broken.fee.luau:2"), "{told}");
+        let (well, told) = run(&["check", &script]).await?;
+        assert!(well && told.contains("通过 / passed"), "{told}");
+        let (well, told) = run(&["run", &script, "--question", r#"{"amount": 12345}"#]).await?;
+        assert!(well && told.contains("\"fee\": 123"), "{told}");
+        assert_eq!(fee_now(&world, &app, "S1").await?, 6);
+        let whom = ["--merchant", "M10001"];
+        let (well, told) = run(&[&["shadow", &script], &whom[..]].concat()).await?;
+        assert!(well && told.contains("6 -> 10"), "{told}");
+
+        let (well, told) = run(&[&["draft", &script, "--by", "Lin"], &whom[..]].concat()).await?;
+        let no = told.split_whitespace().next().context("the rule's number")?.to_owned();
+        assert!(well && no.starts_with('L'), "{told}");
+        let (well, told) = run(&["activate", &no, "--by", "Wu"]).await?;
+        assert!(!well && told.contains("the rule is draft"), "{told}");
+        for act in ["check", "shadow"] {
+            let (well, told) = run(&[act, &no, "--by", "Lin"]).await?;
+            assert!(well, "{act}: {told}");
+        }
+        let (well, told) = run(&["approve", &no, "--by", "Lin"]).await?;
+        assert!(!well && told.contains("somebody else than the author"), "{told}");
+        for act in ["approve", "activate"] {
+            let (well, told) = run(&[act, &no, "--by", "Wu"]).await?;
+            assert!(well, "{act}: {told}");
+        }
+        tokio::time::sleep(FOLLOWED).await;
+        assert_eq!(fee_now(&world, &app, "S2").await?, 10);
+        let (_, told) = run(&["explain", "--kind", "fee", "--merchant", "M10001"]).await?;
+        assert!(
+            told.lines().any(|line| line.starts_with("=>") && line.contains(&no)),
+            "{told}"
+        );
+        let pay_no = world.query("S1").await?.text("pay_out_trade_no");
+        let (_, told) = run(&["run", &script, "--payment", &pay_no]).await?;
+        assert!(told.contains("\"fee\": 10"), "{told}");
+
+        let (well, told) = run(&[&["rollback", "--kind", "fee", "--by", "Wu"], &whom[..]].concat()).await?;
+        assert!(well, "{told}");
+        tokio::time::sleep(FOLLOWED).await;
+        assert_eq!(fee_now(&world, &app, "S3").await?, 6);
+        let (_, told) = run(&["show", &no]).await?;
+        for act in ["draft", "check", "shadow", "approve", "activate", "roll_back"] {
+            assert!(told.contains(act), "{act}: {told}");
+        }
+        Ok(())
+    })
+    .await;
+}

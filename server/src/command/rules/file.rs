@@ -34,12 +34,22 @@ pub(super) fn read(path: &Path, arguments: &FileArguments) -> Result<Read> {
     let source = String::from_utf8(bytes).with_context(|| format!("{}: 不是 UTF-8 文本 / no UTF-8", path.display()))?;
     let tests = match &arguments.tests {
         Some(tests) => fs::read_to_string(tests).with_context(|| tests.display().to_string())?,
-        None => fs::read_to_string(path.with_extension("test.luau")).unwrap_or_default(),
+        None => beside(path)?,
     };
     Ok(Read {
         script: Script::new(kind, &source),
         tests,
     })
+}
+
+/// The tests beside a script; none where there is no such file.
+fn beside(path: &Path) -> Result<String> {
+    let tests = path.with_extension("test.luau");
+    if tests.exists() {
+        return fs::read_to_string(&tests).with_context(|| tests.display().to_string());
+    }
+    eprintln!("没有测试文件 {0} / there is no file of tests at {0}", tests.display());
+    Ok(String::new())
 }
 
 /// The kind that a file's name or folder tells.

@@ -5,6 +5,7 @@ mod closing;
 mod consent;
 mod foreign;
 mod purchase;
+mod rules;
 mod scene;
 mod sheet;
 mod stage;
@@ -53,6 +54,9 @@ async fn play_on(mut stage: Stage, tell: fn(&str)) -> Played {
     }
     sheet.begin("the day");
     let ended = closing::play(&mut stage, &mut sheet, &tally).await;
+    sheet.end(ended).await;
+    sheet.begin("rules");
+    let ended = rules::play(&stage, &mut sheet).await;
     sheet.end(ended).await;
     stage.strike().await;
     let whole = tally.whole();
@@ -116,6 +120,8 @@ mod tests {
             let lines = played.sheet.lines().iter().filter(|line| line.part == part);
             assert!(lines.count() > 15, "{part} was played");
         }
+        let rules = played.sheet.lines().iter().filter(|line| line.part == "rules");
+        assert!(rules.count() > 10, "the rules were played");
         let path = ground.path().to_path_buf();
         drop(ground);
         assert!(!path.exists());

@@ -17,7 +17,7 @@ use metropay_simulator::{Settings, Simulator};
 use crate::config::{Config, Profile};
 use crate::demo::client::{App, Control, Till};
 use crate::demo::folder::APP_KID;
-use crate::demo::{Credentials, DemoUser, Folder, seed};
+use crate::demo::{Credentials, DemoMerchant, DemoUser, Folder, seed};
 use crate::serve::Server;
 
 /// How long a till waits in the play: long enough for a slow machine, short enough for a patient reader.
@@ -162,6 +162,11 @@ impl Stage {
     pub(super) fn till(&self, algorithm: Algorithm) -> Result<Till> {
         let merchant = self.credentials.merchants.first().context("there is no merchant")?;
         Till::new(&self.credentials, merchant, algorithm, self.clock.clone())
+    }
+
+    /// A till of another merchant, with its HMAC key.
+    pub(super) fn till_of(&self, merchant: &DemoMerchant) -> Result<Till> {
+        Till::new(&self.credentials, merchant, Algorithm::HmacSha256, self.clock.clone())
     }
 
     /// The merchant's number.
