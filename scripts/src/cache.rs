@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use metropay_core::rules::{Script, Wrong};
 
+use crate::budget::ATTEMPTS_MAX;
 use crate::compile;
 use crate::vm::Machine;
 
@@ -30,15 +31,23 @@ thread_local! {
 }
 
 /// Runs something on a script's machine, which is made where there is none; it is kept only when everything went well.
-pub(crate) fn with<T>(script: &Script, run: impl FnOnce(&Machine) -> Result<T, Wrong>) -> Result<T, Wrong> {
-    let machine = match taken(script) {
-        Some(machine) => machine,
-        None => compile::machine(script.kind, &script.source)?,
-    };
-    let answer = run(&machine)?;
-    machine.rest()?;
-    keep(script, machine);
-    Ok(answer)
+pub(crate) fn with<T>(script: &Script, run: impl Fn(&Machine) -> Result<T, Wrong>) -> Result<T, Wrong> {
+    let mut attempt = 1;
+    loop {
+        let machine = match taken(script) {
+            Some(machine) => machine,
+            None => compile::machine(script.kind, &script.source)?,
+        };
+        match run(&machine) {
+            Ok(answer) => {
+                machine.rest()?;
+                keep(script, machine);
+                return Ok(answer);
+            }
+            Err(Wrong::Budget) if machine.was_starved() && attempt < ATTEMPTS_MAX => attempt += 1,
+            Err(wrong) => return Err(wrong),
+        }
+    }
 }
 
 fn taken(script: &Script) -> Option<Machine> {

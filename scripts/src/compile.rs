@@ -1,11 +1,14 @@
 //! From a text to a machine, and every reason why a text is refused.
 
+use std::collections::BTreeSet;
+
 use metropay_core::rules::check::{Refusal, RefusalWord};
 use metropay_core::rules::{Kind, Needs, SOURCE_MAX, Wrong};
 use mlua::{Error, Table, Value};
 
+use crate::budget::ATTEMPTS_MAX;
 use crate::lexer::{self, Flaw, What};
-use crate::vm::{self, Machine};
+use crate::vm::{self, Machine, Prepared};
 
 /// The functions that a script of a kind returns.
 pub(crate) const fn entries(kind: Kind) -> &'static [&'static str] {
@@ -84,7 +87,7 @@ fn is_bytecode(bytes: &[u8]) -> bool {
 ///
 /// # Errors
 /// Every reason why it is not.
-pub(crate) fn prepared(kind: Kind, source: &str) -> Result<Vec<u8>, Vec<Refusal>> {
+pub(crate) fn prepared(kind: Kind, source: &str) -> Result<Prepared, Vec<Refusal>> {
     text_of(kind, source.as_bytes())?;
     // First as it is written, so that errors of syntax are told in the author's own words and columns.
     if let Err(error) = vm::compiler().compile(source) {
@@ -92,19 +95,25 @@ pub(crate) fn prepared(kind: Kind, source: &str) -> Result<Vec<u8>, Vec<Refusal>
     }
     let guarded = lexer::guarded(source)
         .map_err(|flaws| flaws.iter().map(|flaw| flawed(kind, source, flaw)).collect::<Vec<_>>())?;
-    vm::compiler()
+    let bytecode = vm::compiler()
         .compile(&guarded)
-        .map_err(|error| vec![syntax(kind, source, &error)])
+        .map_err(|error| vec![syntax(kind, source, &error)])?;
+    // A name that does not stand in the text cannot be reached by it.
+    let names: BTreeSet<&str> = lexer::tokens(source).iter().map(|token| token.text).collect();
+    let libraries = vm::optional_libraries().filter(|library| names.contains(library));
+    Ok(Prepared {
+        bytecode,
+        libraries: libraries.collect(),
+    })
 }
 
 /// The machine of a text.
 pub(crate) fn machine(kind: Kind, source: &str) -> Result<Machine, Wrong> {
-    let bytecode = prepared(kind, source).map_err(|refusals| {
+    let prepared = prepared(kind, source).map_err(|refusals| {
         let first = refusals.first().map(ToString::to_string);
         Wrong::Unfit(first.unwrap_or_default())
     })?;
-    let machine = Machine::load(kind, &bytecode)?;
-    let shape = machine.run_main()?;
+    let (machine, shape) = loaded(kind, &prepared)?;
     shaped(kind, &shape).map_err(|refusals| {
         let first = refusals.first().map(|refusal| refusal.en.clone());
         Wrong::Unfit(first.unwrap_or_default())
@@ -114,10 +123,21 @@ pub(crate) fn machine(kind: Kind, source: &str) -> Result<Machine, Wrong> {
 
 /// Checks a text without asking it anything.
 pub(crate) fn check(kind: Kind, source: &str) -> Result<Needs, Vec<Refusal>> {
-    let bytecode = prepared(kind, source)?;
-    let machine = Machine::load(kind, &bytecode).map_err(|wrong| vec![stopped(kind, &wrong)])?;
-    let shape = machine.run_main().map_err(|wrong| vec![stopped(kind, &wrong)])?;
+    let prepared = prepared(kind, source)?;
+    let (_machine, shape) = loaded(kind, &prepared).map_err(|wrong| vec![stopped(kind, &wrong)])?;
     shaped(kind, &shape)
+}
+
+/// A machine, and what its script's main part returned.
+fn loaded(kind: Kind, prepared: &Prepared) -> Result<(Machine, Value), Wrong> {
+    let mut attempt = 1;
+    loop {
+        let machine = Machine::load(kind, prepared)?;
+        match machine.run_main() {
+            Err(Wrong::Budget) if machine.was_starved() && attempt < ATTEMPTS_MAX => attempt += 1,
+            shape => return shape.map(|shape| (machine, shape)),
+        }
+    }
 }
 
 /// A refusal for what happened while a script was loaded.

@@ -295,3 +295,87 @@ fn number(text: &str) -> usize {
 fn run(text: &str, holds: impl Fn(char) -> bool) -> usize {
     text.find(|c| !holds(c)).unwrap_or(text.len())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn loops(source: &str) -> String {
+        guarded(source).unwrap_or_else(|flaws| format!("{flaws:?}"))
+    }
+
+    #[test]
+    fn every_loop_over_expressions_goes_through_the_host() {
+        for (source, wanted) in [
+            ("for k in t do end", "for k in __each( t )do end"),
+            ("for k, v in pairs(t) do end", "for k, v in __each( pairs(t) )do end"),
+            ("for k in t--[[do]]do end", "for k in __each( t--[[do]])do end"),
+            ("for k in t -- do\ndo end", "for k in __each( t -- do\n)do end"),
+            (
+                "for k in f(function() do end end)do end",
+                "for k in __each( f(function() do end end))do end",
+            ),
+            ("for k in {[\"do\"]=1}do end", "for k in __each( {[\"do\"]=1})do end"),
+            ("for k in t[ [[do]] ]do end", "for k in __each( t[ [[do]] ])do end"),
+            ("for k in t[1]['in']do end", "for k in __each( t[1]['in'])do end"),
+            ("for i = 1, 2 do end", "for i = 1, 2 do end"),
+            (
+                "for k in f(function() for x in y do end end) do end",
+                "for k in __each( f(function() for x in __each( y )do end end) )do end",
+            ),
+            (
+                "local s = `{(function() for x in y do end end)()}`",
+                "local s = `{(function() for x in __each( y )do end end)()}`",
+            ),
+        ] {
+            assert_eq!(loops(source), wanted);
+        }
+    }
+
+    #[test]
+    fn what_stands_in_texts_and_comments_is_no_code() {
+        for source in [
+            "local s = 'for k in t do'",
+            "local s = \"a \\\" for k in t do\"",
+            "local s = 'a \\z\n for k in t do'",
+            "local s = [==[ ]] for k in t do ]==]",
+            "-- for k in t do",
+            "--[==[ ]] for k in t do ]==]",
+            "--[= not long\nlocal x = 1",
+            "local s = `for k in t do \\u{48} \\{ {x} for k in t do`",
+            "local s = `{ {1, 2} } in do { `{x} in do` } in do`",
+            "local s = 'ü in do' .. \"\\'\" .. '\\\\'",
+            "local n = 0x1e+5 - 1e+5 - 1.5e-3 - .5 - 1_000",
+        ] {
+            assert_eq!(loops(source), source);
+        }
+    }
+
+    #[test]
+    fn numbers_end_where_luaus_end() {
+        let words = |source| tokens(source).into_iter().map(|token| token.text).collect::<Vec<_>>();
+        assert_eq!(words("0x1e+5"), ["0x1e", "+", "5"]);
+        assert_eq!(words("1e+5in"), ["1e+5in"]);
+        assert_eq!(words("a.b..c...d"), ["a", ".", "b", "..", "c", "...", "d"]);
+        assert_eq!(
+            words("`a{b}c{`d`}e`"),
+            ["`a", "{", "b", "}", "c", "{", "`d`", "}", "e`"]
+        );
+    }
+
+    #[test]
+    fn flaws_are_found_where_they_stand() {
+        assert_eq!(guarded("local a = b ^ 2"), Err(vec![Flaw::Power(12)]));
+        assert_eq!(guarded("a ^= 2"), Err(vec![Flaw::Power(2)]));
+        assert_eq!(guarded("local __each = 1"), Err(vec![Flaw::Reserved(6)]));
+        assert_eq!(
+            guarded("for x in function() end do end"),
+            Err(vec![Flaw::BareFunction(9)])
+        );
+        assert_eq!(guarded("a\0"), Err(vec![Flaw::Control(1)]));
+        assert_eq!(guarded("a\rb"), Err(vec![Flaw::Control(1)]));
+        assert!(guarded("a\r\nb").is_ok());
+        assert_eq!(guarded(&"a = -a\n".repeat(1_001)), Err(vec![Flaw::Operators(1_001)]));
+        assert_eq!(place("一\n二三", "一\n二".len()), (2, 2));
+    }
+}

@@ -71,8 +71,8 @@ impl LuauRules {
         script: &Script,
         kind: Kind,
         entry: &str,
-        question: impl FnOnce(&Lua) -> mlua::Result<Table>,
-        read: impl FnOnce(&Value) -> Result<T, Wrong>,
+        question: impl Fn(&Lua) -> mlua::Result<Table>,
+        read: impl Fn(&Value) -> Result<T, Wrong>,
     ) -> Result<T, RuleError> {
         Self::on_machine(script, kind, |machine| {
             let question = question(machine.lua()).map_err(|error| vm::raised(&error))?;
@@ -91,11 +91,7 @@ impl LuauRules {
         })
     }
 
-    fn on_machine<T>(
-        script: &Script,
-        kind: Kind,
-        run: impl FnOnce(&Machine) -> Result<T, Wrong>,
-    ) -> Result<T, RuleError> {
+    fn on_machine<T>(script: &Script, kind: Kind, run: impl Fn(&Machine) -> Result<T, Wrong>) -> Result<T, RuleError> {
         let answered = if script.kind == kind {
             guarded(|| cache::with(script, run))
         } else {

@@ -14,7 +14,10 @@ use crate::vm;
 /// # Errors
 /// When no machine can be made.
 pub fn reachable() -> Result<Vec<String>, Wrong> {
-    let machine = compile::machine(Kind::Fee, "return { fee = function(q) return 0 end }")?;
+    let machine = compile::machine(
+        Kind::Fee,
+        "local _ = { list, text, pick, utf8, bit32 } return { fee = function(q) return 0 end }",
+    )?;
     let mut walk = Walk::default();
     walk.table("", machine.environment())
         .map_err(|error| vm::raised(&error))?;

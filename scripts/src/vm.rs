@@ -5,7 +5,7 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 use metropay_core::code::form::CodeType;
 use metropay_core::rules::{Kind, Wrong};
@@ -17,7 +17,15 @@ use crate::host::{self, Surroundings};
 
 /// The name under which a script's lines are told.
 pub(crate) const CHUNK: &str = "rule";
-const PRELUDE: &str = include_str!("prelude.luau");
+/// What every machine runs first, without a name; and the libraries that it runs where a script names them.
+const PRELUDES: [(&str, &str); 4] = [
+    ("", include_str!("prelude.luau")),
+    ("list", include_str!("prelude/list.luau")),
+    ("text", include_str!("prelude/text.luau")),
+    ("pick", include_str!("prelude/pick.luau")),
+];
+/// Luau's own libraries that are loaded where a script names one of these.
+const OPTIONAL: [(StdLib, &[&str]); 2] = [(StdLib::UTF8, &["utf8", "text"]), (StdLib::BIT, &["bit32"])];
 /// Garbage that may lie about between two calls, in bytes.
 const GARBAGE_MAX: usize = 64 * 1024;
 /// A message of a script, at most, in characters.
@@ -44,28 +52,30 @@ pub(crate) fn compiler() -> Compiler {
 }
 
 impl Machine {
-    /// A machine with this text in it, which has been through [`crate::compile::prepared`].
-    pub(crate) fn load(kind: Kind, bytecode: &[u8]) -> Result<Self, Wrong> {
-        Self::made(kind, bytecode).map_err(|error| raised(&error))
+    /// A machine with this script in it.
+    pub(crate) fn load(kind: Kind, prepared: &Prepared) -> Result<Self, Wrong> {
+        Self::made(kind, prepared).map_err(|error| raised(&error))
     }
 
-    fn made(kind: Kind, bytecode: &[u8]) -> mlua::Result<Self> {
-        let libraries = StdLib::TABLE | StdLib::STRING | StdLib::UTF8 | StdLib::BIT | StdLib::MATH;
+    fn made(kind: Kind, prepared: &Prepared) -> mlua::Result<Self> {
+        let mut libraries = StdLib::TABLE | StdLib::STRING | StdLib::MATH;
+        for (library, users) in OPTIONAL {
+            if users.iter().any(|user| prepared.libraries.contains(user)) {
+                libraries |= library;
+            }
+        }
         let lua = Lua::new_with(libraries, LuaOptions::new().catch_rust_panics(false))?;
         let surroundings = Rc::new(Surroundings {
             code_type: Cell::new(CodeType::Online),
         });
-        let compiled = prelude()?;
-        let prelude = lua.load(&*compiled).set_name("=host").set_mode(ChunkMode::Binary);
-        let (environment, call): (Table, Function) =
-            prelude.into_function()?.call(host::tables(&lua, &surroundings)?)?;
+        let (environment, call) = environment(&lua, &surroundings, &prepared.libraries)?;
         for name in globals_of_no_use(&lua)? {
             lua.globals().raw_set(name, Value::Nil)?;
         }
         lua.sandbox(true)?;
         // Bytecode of our own compiler, made from text a moment ago; scripts never bring any.
         let main = lua
-            .load(bytecode)
+            .load(&*prepared.bytecode)
             .set_name(format!("={CHUNK}"))
             .set_mode(ChunkMode::Binary)
             .set_environment(environment.clone())
@@ -150,6 +160,11 @@ impl Machine {
         Ok(answer)
     }
 
+    /// Whether the call that is over its budget hardly ran, so that its question may be asked again.
+    pub(crate) fn was_starved(&self) -> bool {
+        self.budget.was_starved()
+    }
+
     /// Clears up after a call that went well.
     pub(crate) fn rest(&self) -> Result<(), Wrong> {
         if self.lua.used_memory() > self.resting.saturating_add(GARBAGE_MAX) {
@@ -161,14 +176,67 @@ impl Machine {
     }
 }
 
-/// The prelude, compiled once for all machines.
-fn prelude() -> mlua::Result<Arc<[u8]>> {
-    static COMPILED: OnceLock<Arc<[u8]>> = OnceLock::new();
-    if let Some(compiled) = COMPILED.get() {
-        return Ok(Arc::clone(compiled));
+/// A text that is fit to run, compiled.
+pub(crate) struct Prepared {
+    pub(crate) bytecode: Vec<u8>,
+    /// Those libraries that it names and that not every machine has.
+    pub(crate) libraries: Vec<&'static str>,
+}
+
+/// The names of the libraries that a machine need not have.
+pub(crate) fn optional_libraries() -> impl Iterator<Item = &'static str> {
+    let own = PRELUDES
+        .into_iter()
+        .map(|(name, _)| name)
+        .filter(|name| !name.is_empty());
+    let luaus = OPTIONAL.into_iter().flat_map(|(_, users)| users.iter().copied());
+    own.chain(luaus)
+}
+
+/// The environment of scripts, and what calls them.
+fn environment(
+    lua: &Lua,
+    surroundings: &Rc<Surroundings>,
+    libraries: &[&'static str],
+) -> mlua::Result<(Table, Function)> {
+    let host = host::tables(lua, surroundings)?;
+    let loaded = lua.create_table()?;
+    let mut answer = None;
+    for (name, bytecode) in preludes()?.iter().rev() {
+        if !name.is_empty() && !libraries.contains(name) {
+            continue;
+        }
+        let prelude = lua
+            .load(&**bytecode)
+            .set_name("=host")
+            .set_mode(ChunkMode::Binary)
+            .into_function()?;
+        if name.is_empty() {
+            host.raw_set("libraries", &loaded)?;
+            answer = Some(prelude.call(&host)?);
+        } else {
+            loaded.raw_set(*name, prelude)?;
+        }
     }
-    let compiled: Arc<[u8]> = compiler().compile(PRELUDE)?.into();
-    Ok(Arc::clone(COMPILED.get_or_init(|| compiled)))
+    answer.ok_or_else(|| Error::runtime("there is no prelude"))
+}
+
+/// Each prelude's name and compiled code.
+type Preludes = Vec<(&'static str, Vec<u8>)>;
+
+/// The preludes, compiled once for all machines.
+fn preludes() -> mlua::Result<&'static Preludes> {
+    static COMPILED: OnceLock<Preludes> = OnceLock::new();
+    if let Some(compiled) = COMPILED.get() {
+        return Ok(compiled);
+    }
+    // Without lines, which nobody is told: what a machine need not hold is saved a thousand times.
+    let compiler = compiler().set_debug_level(0);
+    let compiled = PRELUDES
+        .into_iter()
+        .map(|(name, source)| Ok((name, compiler.compile(source)?)));
+    let compiled = compiled.collect::<mlua::Result<Preludes>>()?;
+    Ok(COMPILED.get_or_init(|| compiled))
 }
 
 /// Everything of Luau's own environment. Scripts have another; what they cannot have is not kept either.

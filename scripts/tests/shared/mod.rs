@@ -2,6 +2,8 @@
 
 #![expect(dead_code, reason = "each test file asks its own questions")]
 
+use std::time::Duration;
+
 use metropay_core::channel::Product;
 use metropay_core::channel::health::{Breaker, WayHealth};
 use metropay_core::clock::Time;
@@ -9,6 +11,7 @@ use metropay_core::id::{ChannelId, MandateId};
 use metropay_core::money::Fen;
 use metropay_core::rules::fee::{DayTotals, FeeQuestion};
 use metropay_core::rules::route::{RouteQuestion, Way};
+use rustix::time::{ClockId, clock_gettime};
 
 /// An amount.
 pub(crate) fn fen(amount: u64) -> Fen {
@@ -56,4 +59,11 @@ pub(crate) fn route_question(chosen: Option<&str>, preferred: Option<&str>, ways
         preferred: preferred.map(ChannelId::from),
         ways: ways.collect(),
     }
+}
+
+/// How long this thread has computed.
+pub(crate) fn computed() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or(0))
 }
