@@ -55,7 +55,7 @@ const ROOMS: &[(&str, &str, &[&str])] = &[
     (
         "fuzz",
         "every parser of input from outside, and the inputs worth keeping",
-        &["core", "web"],
+        &["core", "outbound", "web"],
     ),
 ];
 
