@@ -9,8 +9,10 @@ use metropay_channel_alipay::fuzz as alipay;
 use metropay_channel_ecny::fuzz as ecny;
 use metropay_channel_unionpay::fuzz as unionpay;
 use metropay_channel_wechat::fuzz as wechat;
+use metropay_core::clock::Time;
 use metropay_core::code::form::{CodeForm, CodeType, PREFIX};
-use metropay_core::signing::Authorization;
+use metropay_core::signing::{Authorization, WEBHOOK_TOLERANCE, WebhookHeaders, WebhookVerifyingKey, verify_webhook};
+use metropay_outbound::guard::{AddressPolicy, MerchantUrl, Reach};
 
 /// A parser under its name.
 pub type Parser = (&'static str, fn(&[u8]));
@@ -20,6 +22,8 @@ pub const PARSERS: &[Parser] = &[
     ("scanned_code", scanned_code),
     ("signature_header", signature_header),
     ("request_json", request_json),
+    ("merchant_url", merchant_url),
+    ("notice_headers", notice_headers),
     ("wechat_message", wechat::message),
     ("wechat_answer", wechat::answer),
     ("wechat_envelope", wechat::envelope),
@@ -75,4 +79,45 @@ pub fn request_json(data: &[u8]) {
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     let _ = metropay_web::read_json::<serde_json::Value>(&headers, &Bytes::copy_from_slice(data));
+}
+
+/// An address that a merchant gives. What passes is a name, not an address, and is read as the same again.
+///
+/// # Panics
+/// When an address passes, or an address is read as two things.
+pub fn merchant_url(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let policy = AddressPolicy::default();
+    let Ok(url) = MerchantUrl::parse(text, &policy) else {
+        return;
+    };
+    assert_eq!(url.reach(), Reach::Public);
+    assert!(
+        url.host().parse::<std::net::IpAddr>().is_err() && url.host().contains('.'),
+        "{}",
+        url.host()
+    );
+    // A path may grow by its escapes beyond what is taken; the host must stay.
+    if let Ok(again) = MerchantUrl::parse(url.as_str(), &policy) {
+        assert_eq!(again.host(), url.host());
+    }
+}
+
+/// The headers and body of a notice, as its receiver reads them: three lines, and the rest.
+///
+/// # Panics
+/// Never: the keys are well formed.
+pub fn notice_headers(data: &[u8]) {
+    let key = "whpk_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    let shared = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    let keys = [key, shared].map(|text| WebhookVerifyingKey::parse(&text.into()).expect("a key"));
+    let mut lines = data.splitn(4, |byte| *byte == b'\n');
+    let mut line = || String::from_utf8_lossy(lines.next().unwrap_or_default()).into_owned();
+    let headers = WebhookHeaders {
+        id: line(),
+        timestamp: line(),
+        signature: line(),
+    };
+    let body = lines.next().unwrap_or_default();
+    let _ = verify_webhook(&keys, &headers, body, Time(1_614_265_330_000), WEBHOOK_TOLERANCE);
 }

@@ -61,7 +61,7 @@ const ROOMS: &[(&str, &str, &[&str])] = &[
     (
         "fuzz",
         "every parser of input from outside, and the inputs worth keeping",
-        &["core", "web"],
+        &["core", "outbound", "web"],
     ),
 ];
 
