@@ -36,7 +36,10 @@ pub async fn issue(engine: &Engine, uid: &Uid, method: Option<ChannelId>) -> Res
     {
         return Err(Problem::invalid("method", "没有这种支付方式"));
     }
-    store::again(&*engine.random, || write(engine, uid, method.as_ref())).await
+    engine
+        .db
+        .again(&*engine.random, || write(engine, uid, method.as_ref()))
+        .await
 }
 
 async fn write(engine: &Engine, uid: &Uid, method: Option<&ChannelId>) -> Result<Issued, Problem> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use metropay_core::engine::Engine;
 use metropay_core::id::{MchId, Serial, StoreId, Uid};
-use metropay_core::people::{self, NewMerchant};
+use metropay_core::people::{self, NewMerchant, PlatformKeys};
 use metropay_core::secret::Secret;
 use metropay_core::signing::Algorithm;
 use metropay_payment_api::app::token::{TokenClaims, TokenIssuer};
@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use super::accounts::{self, Opened};
 use super::folder::{APP_KID, Folder};
-use super::{Credentials, DemoCredential, DemoMerchant, DemoUser};
+use super::{Credentials, DemoCredential, DemoMerchant, DemoUser, http};
 use crate::config::Config;
 use crate::serve::Server;
 
@@ -47,9 +47,8 @@ pub async fn seed(
     let merchant = seed_merchant(engine, before.as_ref())
         .await
         .context("seeding the merchant")?;
-    seed_accounts(engine, folder, simulator)
-        .await
-        .context("seeding the channel accounts")?;
+    let opened = open_accounts(engine, folder, simulator).await;
+    put_accounts(engine, &opened.context("opening the channel accounts")?).await?;
     let credentials = Credentials {
         base_url: engine.public_url.clone(),
         simulator_url: simulator.url().to_owned(),
@@ -129,13 +128,40 @@ async fn keys_stand(engine: &Engine, merchant: &DemoMerchant) -> Result<bool> {
     Ok(!merchant.credentials.is_empty())
 }
 
-async fn seed_accounts(engine: &Arc<Engine>, folder: &Folder, simulator: &Simulator) -> Result<()> {
+/// Seeds a set-up that runs elsewhere and has never been seeded, through this engine on its database: merchant and accounts. The
+/// users are for the caller.
+///
+/// # Errors
+/// When the database or the gateways refuse.
+pub(crate) async fn seed_abroad(
+    engine: &Arc<Engine>,
+    keys: &PlatformKeys,
+    base_url: &str,
+    gateways_url: &str,
+) -> Result<Credentials> {
+    let merchant = seed_merchant(engine, None).await.context("seeding the merchant")?;
+    let opened = http::open_accounts(engine, gateways_url, MCH_ID).await;
+    put_accounts(engine, &opened.context("opening the channel accounts")?).await?;
+    Ok(Credentials {
+        base_url: base_url.to_owned(),
+        simulator_url: gateways_url.to_owned(),
+        merchants: vec![merchant],
+        users: Vec::new(),
+        platform_public_keys: keys.public().to_vec(),
+    })
+}
+
+async fn open_accounts(engine: &Arc<Engine>, folder: &Folder, simulator: &Simulator) -> Result<Opened> {
     let before: Option<Opened> = folder.read_json("accounts.json");
     let (own, frame) = (Arc::clone(engine), Arc::clone(simulator.frame()));
     // Making RSA keys takes a while; it must not hold up what is served already.
     let opened =
         tokio::task::spawn_blocking(move || accounts::open(&own, at(&frame), MCH_ID, before.as_ref())).await??;
     folder.write_json("accounts.json", &opened)?;
+    Ok(opened)
+}
+
+async fn put_accounts(engine: &Engine, opened: &Opened) -> Result<()> {
     for account in opened.configurations(MCH_ID) {
         people::put_account(
             engine,
