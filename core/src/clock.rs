@@ -119,6 +119,11 @@ impl fmt::Display for Day {
 pub trait Clock: Send + Sync + 'static {
     /// The present moment.
     fn now(&self) -> Time;
+
+    /// By how many milliseconds it was moved on purpose, by a test or a drill. Nobody moves the time of others.
+    fn moved_ms(&self) -> i64 {
+        0
+    }
 }
 
 /// The machine's clock.
@@ -140,6 +145,11 @@ impl Clock for SystemClock {
 pub struct MovedClock(AtomicI64);
 
 impl MovedClock {
+    /// Moves it so far from the machine's.
+    pub fn set_ms(&self, moved_ms: i64) {
+        self.0.store(moved_ms, Ordering::SeqCst);
+    }
+
     /// Moves the clock on by so much.
     pub fn advance(&self, duration: Duration) {
         self.0
@@ -149,7 +159,11 @@ impl MovedClock {
 
 impl Clock for MovedClock {
     fn now(&self) -> Time {
-        Time(SystemClock.now().0.saturating_add(self.0.load(Ordering::SeqCst)))
+        Time(SystemClock.now().0.saturating_add(self.moved_ms()))
+    }
+
+    fn moved_ms(&self) -> i64 {
+        self.0.load(Ordering::SeqCst)
     }
 }
 

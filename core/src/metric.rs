@@ -88,6 +88,8 @@ metrics! {
     // Doors.
     REQUEST_DURATION = Histogram("metropay_http_request_duration_seconds", ["route", "class"], WAITS),
         "Time from a request's arrival to the beginning of its answer, by route template and status class.";
+    TURNED_AWAY = Counter("metropay_requests_turned_away_total", ["lane"]),
+        "Requests that were told to come again before anything was done, because the lane's connections were all in use.";
     EVENT_CONNECTIONS = Gauge("metropay_event_connections", ["kind"]),
         "Apps that wait for events now, by stream or by long-poll.";
     WAKE_UPS = Counter("metropay_wake_ups_total", []),
@@ -134,6 +136,8 @@ metrics! {
         "Scrapes for which the database did not tell in time what is due; those gauges are NaN then.";
 
     // The process.
+    CLOCK_OFFSET = Gauge("metropay_clock_offset_seconds", []),
+        "How far this machine's clock is ahead of the database's; 0 where the database is embedded.";
     BUILD_INFO = Gauge("metropay_build_info", ["version"]),
         "Always 1; the version is the label.";
     LOG_EVENTS = Counter("metropay_log_events_total", ["level"]),

@@ -53,7 +53,8 @@ impl DatabaseOnce {
 #[async_trait]
 impl Once for DatabaseOnce {
     async fn use_once(&self, _: Memory, scope: &str, value: &str, _: Time, until: Time) -> Result<bool, DbErr> {
-        store::nonce::use_once(self.db.write(), scope, value, until).await
+        let used = store::nonce::use_once(self.db.write(), scope, value, until).await;
+        self.db.noted(used)
     }
 
     async fn keep(&self, _: &str, _: &str, _: Time) -> Result<(), DbErr> {

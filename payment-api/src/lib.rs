@@ -3,6 +3,7 @@
 //! flow does stands in the engine.
 
 pub mod app;
+mod entrance;
 pub mod notify;
 pub mod till;
 
@@ -12,6 +13,8 @@ use metropay_core::engine::Engine;
 use metropay_core::people::PlatformKeys;
 use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
+
+pub use entrance::{EntranceSettings, Entrances};
 
 /// What the doors stand on. Cheap to clone.
 #[derive(Clone)]
@@ -27,6 +30,8 @@ pub struct Doors {
     pub app: Arc<app::AppDoor>,
     /// What tills may ask how often.
     pub budgets: Arc<till::Budgets>,
+    /// Who cannot be served soon is turned away here.
+    pub entrances: Arc<Entrances>,
     /// Cancelled when this node is about to stop: who waits for events goes to another.
     pub leaving: CancellationToken,
 }

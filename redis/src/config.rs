@@ -119,6 +119,24 @@ impl RedisConfig {
         self.urls.first().is_some_and(|url| url.starts_with("rediss:"))
     }
 
+    /// Whether what is said to Redis leaves this machine without TLS.
+    pub fn leaves_in_plain_text(&self) -> bool {
+        let stays = |url: &String| {
+            let url = Url::parse(url).ok();
+            let host = url
+                .as_ref()
+                .and_then(Url::host_str)
+                .map(|host| host.trim_matches(['[', ']']));
+            host.is_some_and(|host| {
+                host == "localhost"
+                    || host
+                        .parse::<std::net::IpAddr>()
+                        .is_ok_and(|address| address.is_loopback())
+            })
+        };
+        !self.is_secure() && !self.urls.iter().all(stays)
+    }
+
     /// Whether an address says TLS.
     fn readable(&self, url: &str) -> Result<bool, BadConfig> {
         const FORM: &str = "redis://host:port or rediss://host:port";

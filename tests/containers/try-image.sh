@@ -70,12 +70,13 @@ compose() {
   if docker compose version >/dev/null 2>&1; then docker compose "$@"; else docker-compose "$@"; fi
 }
 
-# A fresh composition beside any other: project, network, port and secrets of its own.
-composition() {
-  "$root/deploy/make-env.sh" https://pay.trial.invalid trial-app >"$work/env"
+# A fresh composition beside any other: project, network, port and secrets of its own. With the demo's settings where they are named.
+composition() { # PUBLIC-URL [PROFILE ENV-FILE]
+  { "$root/deploy/make-env.sh" "$1" trial-app; [ -z "${3:-}" ] || cat "$3"; } >"$work/env"
   set -a
   # shellcheck source=/dev/null
   . <(sed -E "s/^([A-Z_]+)=(.*)$/\1='\2'/" "$work/env")
+  COMPOSE_PROFILES=${2:-}
   COMPOSE_PROJECT_NAME=metropay-trial METROPAY_BIND=127.0.0.1:18080 METROPAY_SUBNET=172.30.78.0/24 METROPAY_FILES=$(ulimit -Hn)
   METROPAY_IMAGE=metropay-test/metropay:trial PROXY_IMAGE=metropay-test/haproxy:2
   POSTGRES_IMAGE=${METROPAY_TEST_POSTGRES_IMAGE:-metropay-test/postgres:15} REDIS_IMAGE=${METROPAY_TEST_REDIS_IMAGE:-metropay-test/redis:7}
@@ -136,6 +137,40 @@ check_while() { # WHAT COMMAND...
   ok "$what: $asked questions answered, $again of them at the second time"
 }
 
+# The whole demo on the composition, which must be fresh; WHILE happens when its second part begins.
+play() { # WHAT [WHILE...]
+  local what=$1 id code
+  shift
+  compose down --volumes --timeout 30 >/dev/null 2>&1
+  composition http://proxy:8080 demo "$root/deploy/demo.env"
+  id=$(id_of play)
+  if [ $# -gt 0 ]; then
+    local end=$((SECONDS + 120))
+    until docker logs "$id" 2>&1 | grep -q '^alipay'; do
+      [ "$SECONDS" -lt "$end" ] || { docker logs --tail 30 "$id" >&2; fail "$what: the play does not come so far"; }
+      sleep 0.1
+    done
+    "$@" >/dev/null || fail "$what: $*"
+  fi
+  code=$(timeout 300 docker wait "$id") || fail "$what: the play does not end"
+  docker logs "$id" >"$work/play.log" 2>&1
+  [ "$code" = 0 ] || { cat "$work/play.log" >&2; fail "$what"; }
+  ok "$what: $(tail -n 1 "$work/play.log")"
+}
+
+# Whether a node completes payments, by its own figures.
+completes() { # NODE
+  local ask='exec 3<>/dev/tcp/127.0.0.1/8081; printf "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n" >&3; cat <&3'
+  inside "$1" bash -c "$ask" | grep -q '^metropay_job_lease_held{job="complete_payments"} 1'
+}
+
+# The one that does not: how soon another takes that over is no matter of clients.
+kill_a_node() {
+  local node=node-a
+  ! completes node-a || node=node-b
+  docker kill "$(id_of "$node")"
+}
+
 verify() { compose run --rm --no-deps node-a verify >"$work/verify" 2>&1 || { cat "$work/verify" >&2; fail "metropay verify"; }; ok "metropay verify: $(grep -c ' ok ' "$work/verify") invariants hold"; }
 
 # Backups as docs/operations.md makes them, restored as it says.
@@ -170,7 +205,7 @@ base_image metropay-test/debian:12 ca-certificates
 proxy_image
 server_image "$1"
 started=yes
-composition
+composition https://pay.trial.invalid
 until_ready 90
 ok "the composition is ready after $SECONDS s in all"
 check_confinement
@@ -186,4 +221,6 @@ check_state node-b healthy
 check_while "Redis is stopped" docker stop "$(id_of redis)"
 verify
 drill
+play "the demo on two nodes"
+play "the demo, and a node is killed in the middle" kill_a_node
 ok "everything"

@@ -61,6 +61,7 @@ pub(crate) fn gateways(folder: &Path, settle_ms: u64) -> Settings {
         data_dir: Some(folder.join(GATEWAYS)),
         notice_pace_percent: 1,
         settle_ms,
+        public_url: None,
     }
 }
 

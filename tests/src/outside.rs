@@ -1,6 +1,7 @@
 //! What grounds with servers as processes of their own are made of: people who come from outside, and what a server must be
 //! told in a file.
 
+use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +23,18 @@ use crate::{App, Phone, Till};
 pub fn new_till(credentials: &Credentials) -> Result<Till> {
     let merchant = credentials.merchants.first().context("the demo has a merchant")?;
     Till::new(credentials, merchant, Algorithm::HmacSha256, Arc::new(SystemClock))
+}
+
+/// Says loudly that something cannot be tried here.
+///
+/// # Panics
+/// Where everything must be tried (`METROPAY_REQUIRE_CONTAINERS=1`).
+pub fn skipped(why: &str) {
+    let is_required = std::env::var("METROPAY_REQUIRE_CONTAINERS").is_ok_and(|value| value == "1");
+    assert!(!is_required, "{why}");
+    let test = std::thread::current().name().unwrap_or("a test").to_owned();
+    // Not `eprintln!`: the test harness would keep it to itself.
+    writeln!(std::io::stderr(), "\nSKIPPED {test}: {why}\n").ok();
 }
 
 /// Opens the user's code account.

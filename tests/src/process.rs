@@ -20,6 +20,8 @@ pub struct Launch {
     pub config_dir: PathBuf,
     /// Where it listens.
     pub listen: SocketAddr,
+    /// Where it listens for operators, if it does.
+    pub operators: Option<SocketAddr>,
     /// Its environment.
     pub environment: Vec<(String, String)>,
 }
@@ -48,6 +50,18 @@ impl Launch {
     /// # Errors
     /// When it cannot be started, ends at once, or does not answer in time; the text has the end of its log.
     pub async fn serve(&self, more: &[(&str, &str)]) -> Result<Process> {
+        self.serve_until("/readyz", more).await
+    }
+
+    /// Starts a server and waits until it lives, ready or not.
+    ///
+    /// # Errors
+    /// As [`Launch::serve`].
+    pub async fn live(&self, more: &[(&str, &str)]) -> Result<Process> {
+        self.serve_until("/healthz", more).await
+    }
+
+    async fn serve_until(&self, page: &str, more: &[(&str, &str)]) -> Result<Process> {
         let log = self.config_dir.join("server.log");
         let file = std::fs::OpenOptions::new().create(true).append(true).open(&log)?;
         let mut command = self.command(&["serve", "--profile", "default"]);
@@ -61,7 +75,7 @@ impl Launch {
         };
         let http = reqwest::Client::builder().no_proxy().timeout(READY_MAX).build()?;
         loop {
-            let ready = http.get(format!("{}/readyz", process.url)).send().await;
+            let ready = http.get(format!("{}{page}", process.url)).send().await;
             if ready.is_ok_and(|answer| answer.status().is_success()) {
                 process.ready_after = begun.elapsed();
                 return Ok(process);
@@ -101,6 +115,17 @@ impl Launch {
         Ok((output.status.success(), String::from_utf8_lossy(&told).into_owned()))
     }
 
+    /// Begins a command that ends by itself; what it tells on both outputs is there to be read.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn begin(&self, arguments: &[String]) -> Result<Child> {
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let mut command = self.command(&arguments);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().with_context(|| self.program.display().to_string())
+    }
+
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
         command
@@ -111,6 +136,7 @@ impl Launch {
             .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .env("METROPAY_SERVER__LISTEN", self.listen.to_string())
+            .envs(self.operators.map(|at| ("METROPAY_SERVER__OPS_LISTEN", at.to_string())))
             .stdin(Stdio::null())
             .kill_on_drop(true);
         command
@@ -204,6 +230,23 @@ impl Process {
     /// The end of its log.
     pub fn told(&self) -> String {
         tail(&self.log)
+    }
+
+    /// Its whole log, and that of those who ran in its place before.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn log(&self) -> Result<String> {
+        Ok(std::fs::read_to_string(&self.log)?)
+    }
+
+    /// What it answers to a question without identity: status and text.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn ask(&self, page: &str) -> Result<(u16, String)> {
+        let answer = reqwest::get(format!("{}{page}", self.url)).await?;
+        Ok((answer.status().as_u16(), answer.text().await?))
     }
 }
 

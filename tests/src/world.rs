@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use metropay_core::audit::alarm::{self, Alarm};
 use metropay_core::clock::{Clock, Day, MovedClock};
 use metropay_core::secret::Secret;
@@ -263,10 +263,8 @@ impl World {
     /// # Errors
     /// When something refuses.
     pub async fn further_merchant(&self, mch_id: &str) -> Result<DemoMerchant> {
-        let running = self.gateways().running.take().context("the gateways are stopped")?;
-        let made = seed::further_merchant(self.server.engine(), &running, mch_id).await;
-        self.gateways().running = Some(running);
-        let merchant = made?;
+        let url = self.frame().public_url.clone();
+        let merchant = seed::further_merchant(self.server.engine(), &url, mch_id).await?;
         self.knows(merchant.clone());
         Ok(merchant)
     }
@@ -291,6 +289,7 @@ impl World {
             program: program.into(),
             config_dir: self.folder().join("no config"),
             listen: ([127, 0, 0, 1], 0).into(),
+            operators: None,
             environment: vec![
                 ("METROPAY_DATABASE__URL".to_owned(), self.config.database.url.clone()),
                 ("METROPAY_SECRETS__MASTER_KEY".to_owned(), master),

@@ -155,6 +155,10 @@ fn json(status: StatusCode, language: Language, body: Vec<u8>) -> Response {
 fn log(call: &Call, problem: &Problem) {
     let (code, request_id) = (problem.code, &*call.request_id);
     match code.kind() {
+        // Turned away before anything was done: whoever does that says so, and not for each.
+        Kind::Unavailable if problem.facts.contains_key("retry_after_s") => {
+            tracing::debug!(request_id, code = code.word(), "request turned away: {code}");
+        }
         Kind::Fault | Kind::Unavailable => {
             let cause = chain(problem);
             tracing::error!(request_id, code = code.word(), cause = ?cause, "request failed: {code}");

@@ -30,6 +30,8 @@ pub struct Settings {
     /// How long an accepted payment or refund takes to succeed, in milliseconds, where the gateway works in the
     /// background (WeChat deductions and refunds, UnionPay's everything).
     pub settle_ms: u64,
+    /// The address under which others reach it, where that is not the listening one: behind a container's wall.
+    pub public_url: Option<String>,
 }
 
 impl Default for Settings {
@@ -39,6 +41,7 @@ impl Default for Settings {
             data_dir: None,
             notice_pace_percent: 100,
             settle_ms: 300,
+            public_url: None,
         }
     }
 }
@@ -63,8 +66,8 @@ impl Simulator {
             store: Store::open(settings.data_dir.as_deref())?,
             faults: Faults::default(),
             notices: Notices::new(),
+            public_url: settings.public_url.clone().unwrap_or_else(|| format!("http://{addr}")),
             settings,
-            public_url: format!("http://{addr}"),
         });
         let app: Router = Router::new()
             .merge(control::router())

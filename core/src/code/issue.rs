@@ -50,7 +50,10 @@ pub async fn issue(
         return Err(Problem::invalid("method", "没有这种支付方式"));
     }
     let wish = (method.as_ref(), only_at);
-    store::again(&*engine.random, || write(engine, uid, &form, wish)).await
+    engine
+        .db
+        .again(&*engine.random, || write(engine, uid, &form, wish))
+        .await
 }
 
 async fn write(

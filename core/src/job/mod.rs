@@ -150,13 +150,27 @@ impl Job {
     }
 }
 
+/// Hands this node's leases back, for when it works no more: others need not wait until they end by themselves.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn hand_back(engine: &Engine) -> Result<(), Problem> {
+    Ok(store::job::hand_back(engine.db.write(), &engine.node, engine.clock.now()).await?)
+}
+
 async fn forget(engine: &Engine) -> Result<usize, Problem> {
     let now = engine.clock.now();
     let db = engine.db.write();
     let (codes_before, events_before) = (now.minus(CODES_KEPT), now.minus(EVENTS_KEPT));
     let random = &*engine.random;
-    let nonces = store::again(random, || store::nonce::forget_before(db, now)).await?;
-    let codes = store::again(random, || store::code::forget_before(db, codes_before, FORGET_MAX)).await?;
-    let events = store::again(random, || store::event::forget_before(db, events_before)).await?;
+    let nonces = engine.db.again(random, || store::nonce::forget_before(db, now)).await?;
+    let codes = engine
+        .db
+        .again(random, || store::code::forget_before(db, codes_before, FORGET_MAX))
+        .await?;
+    let events = engine
+        .db
+        .again(random, || store::event::forget_before(db, events_before))
+        .await?;
     Ok(usize::try_from(nonces.saturating_add(codes).saturating_add(events)).unwrap_or(usize::MAX))
 }

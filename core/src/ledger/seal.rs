@@ -17,7 +17,7 @@ const BLOCK_MAX: u64 = 5_000;
 /// # Errors
 /// When the database does not answer.
 pub async fn seal(engine: &Engine) -> Result<usize, Problem> {
-    store::again(&*engine.random, || write(engine, None)).await
+    engine.db.again(&*engine.random, || write(engine, None)).await
 }
 
 /// The same for the job of this name under a lease: whose lease has passed to another seals nothing.
@@ -25,7 +25,10 @@ pub async fn seal(engine: &Engine) -> Result<usize, Problem> {
 /// # Errors
 /// When the database does not answer.
 pub async fn seal_under(engine: &Engine, job: &str, fence: i64) -> Result<usize, Problem> {
-    store::again(&*engine.random, || write(engine, Some((job, fence)))).await
+    engine
+        .db
+        .again(&*engine.random, || write(engine, Some((job, fence))))
+        .await
 }
 
 async fn write(engine: &Engine, lease: Option<(&str, i64)>) -> Result<usize, Problem> {

@@ -14,7 +14,7 @@ use crate::store;
 /// # Errors
 /// `MANDATE_NOT_FOUND` for none or somebody else's.
 pub async fn close(engine: &Engine, uid: &Uid, id: &MandateId) -> Result<Mandate, Problem> {
-    match store::again(&*engine.random, || write(engine, uid, id)).await? {
+    match engine.db.again(&*engine.random, || write(engine, uid, id)).await? {
         Closing::Already(mandate) => Ok(mandate),
         Closing::Overtaken => super::find(engine, uid, id).await,
         Closing::Closed { mandate, last } => {

@@ -29,7 +29,7 @@ pub(crate) async fn by_key(engine: &Engine, key: &ContractKey) -> Result<Option<
 /// Brings news about a contract into the books, in one transaction. A contract that has ended stays ended: a late "signed"
 /// never revives it.
 pub(crate) async fn settle(engine: &Engine, no: &ContractNo, standing: &ContractStanding) -> Result<(), Problem> {
-    if let Some(uid) = store::again(&*engine.random, || write(engine, no, standing)).await? {
+    if let Some(uid) = engine.db.again(&*engine.random, || write(engine, no, standing)).await? {
         engine.live.wake(&uid);
     }
     Ok(())

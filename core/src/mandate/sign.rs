@@ -109,7 +109,10 @@ async fn attach(
         activated_at: Some(now),
         ..fresh(engine, wish, account, contract.contract_no.clone())
     };
-    let attached = store::again(&*engine.random, || write_attached(engine, wish, contract, &mandate)).await?;
+    let attached = engine
+        .db
+        .again(&*engine.random, || write_attached(engine, wish, contract, &mandate))
+        .await?;
     if attached {
         engine.live.wake(&wish.uid);
     }
@@ -163,7 +166,10 @@ async fn begin(
         looks: 0,
     };
     let mandate = fresh(engine, wish, account, contract.contract_no.clone());
-    let begun = store::again(&*engine.random, || write_begun(engine, &contract, &mandate)).await?;
+    let begun = engine
+        .db
+        .again(&*engine.random, || write_begun(engine, &contract, &mandate))
+        .await?;
     Ok(begun.then_some(mandate))
 }
 

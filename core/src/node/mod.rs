@@ -2,5 +2,9 @@
 //! elsewhere. Words between nodes make both quick; the database makes them certain.
 
 mod live;
+mod room;
+mod time;
 
 pub use live::SharedLive;
+pub use room::follow_room;
+pub use time::DatabaseClock;

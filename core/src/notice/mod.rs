@@ -99,12 +99,14 @@ async fn refuse(engine: &Engine, account: &ChannelAccount, refused: &NoticeRefus
         NoticeRefused::Mismatch(_) => AlarmKind::NoticeMismatch,
     };
     tracing::warn!(account = %account.account_id, %refused, "a notification was refused: {refused}");
-    store::again(&*engine.random, async || {
-        let tx = engine.db.begin().await?;
-        alarm::raise(&tx, kind, account.account_id.as_str(), refused.to_string(), now).await?;
-        Ok::<_, Problem>(tx.commit().await?)
-    })
-    .await?;
+    engine
+        .db
+        .again(&*engine.random, async || {
+            let tx = engine.db.begin().await?;
+            alarm::raise(&tx, kind, account.account_id.as_str(), refused.to_string(), now).await?;
+            Ok::<_, Problem>(tx.commit().await?)
+        })
+        .await?;
     count(account, "refused");
     Ok(())
 }
@@ -138,10 +140,12 @@ async fn keep(engine: &Engine, account: &ChannelAccount, raw: &RawNotice) -> Res
         // If we die before it is applied, the job takes it up.
         next_try_at: Some(raw.received_at.plus(RETRIES[0])),
     };
-    store::again(&*engine.random, || {
-        store::notice::store(engine.db.write(), notice.clone())
-    })
-    .await?;
+    engine
+        .db
+        .again(&*engine.random, || {
+            store::notice::store(engine.db.write(), notice.clone())
+        })
+        .await?;
     Ok(notice_id)
 }
 
@@ -231,15 +235,17 @@ fn count(account: &ChannelAccount, outcome: &'static str) {
 
 /// Puts a notification aside, with one alarm however often it comes.
 async fn quarantine(engine: &Engine, notice_id: &str, reason: &str) -> Result<(), Problem> {
-    store::again(&*engine.random, async || {
-        let tx = engine.db.begin().await?;
-        if store::notice::quarantine(&tx, notice_id, reason).await? {
-            let text = reason.to_owned();
-            alarm::raise(&tx, AlarmKind::NoticeMismatch, notice_id, text, engine.clock.now()).await?;
-        }
-        Ok(tx.commit().await?)
-    })
-    .await
+    engine
+        .db
+        .again(&*engine.random, async || {
+            let tx = engine.db.begin().await?;
+            if store::notice::quarantine(&tx, notice_id, reason).await? {
+                let text = reason.to_owned();
+                alarm::raise(&tx, AlarmKind::NoticeMismatch, notice_id, text, engine.clock.now()).await?;
+            }
+            Ok(tx.commit().await?)
+        })
+        .await
 }
 
 async fn apply_one(engine: &Engine, account: &ChannelAccount, news: News) -> Result<(), Unapplied> {

@@ -37,7 +37,7 @@ pub(super) async fn open(
     decision: Decision,
 ) -> Result<Opened, Problem> {
     let payment = compose(engine, mch_id, ask, code_hash, decision);
-    let placed = match store::again(&*engine.random, || write(engine, &payment)).await {
+    let placed = match engine.db.again(&*engine.random, || write(engine, &payment)).await {
         Ok(placed) => placed,
         Err(error) if store::is_unique_violation(&error) => return Ok(Opened::Taken),
         Err(error) => return Err(error.into()),

@@ -247,12 +247,14 @@ async fn tell_need_of_mandate(
         "chosen": chosen,
         "channels": channels,
     });
-    store::again(&*engine.random, async || {
-        let (tx, kind) = (engine.db.begin().await?, EventKind::MandateNeeded);
-        event::push(&tx, kind, uid, Some(code_id.clone()), &payload, engine.clock.now()).await?;
-        Ok::<_, Problem>(tx.commit().await?)
-    })
-    .await?;
+    engine
+        .db
+        .again(&*engine.random, async || {
+            let (tx, kind) = (engine.db.begin().await?, EventKind::MandateNeeded);
+            event::push(&tx, kind, uid, Some(code_id.clone()), &payload, engine.clock.now()).await?;
+            Ok::<_, Problem>(tx.commit().await?)
+        })
+        .await?;
     engine.live.wake(uid);
     Ok(())
 }

@@ -22,7 +22,7 @@ use crate::{ledger, refund, store};
 /// When the database does not answer, or there is no such payment.
 #[tracing::instrument(level = "debug", name = "payment.settle", skip_all)]
 pub async fn settle(engine: &Engine, pay_no: &PayNo, news: &News) -> Result<Payment, Problem> {
-    let payment = store::again(&*engine.random, || write(engine, pay_no, news)).await?;
+    let payment = engine.db.again(&*engine.random, || write(engine, pay_no, news)).await?;
     engine.live.wake(&super::topic(&payment));
     Ok(payment)
 }
@@ -47,7 +47,12 @@ pub(super) async fn settle_sent(engine: &Engine, payment: Payment, news: &News) 
     if at_once {
         fail::fail_point!("K4b");
     }
-    if !at_once || !store::again(&*engine.random, || succeed_at_once(engine, &payment, &paid, now)).await? {
+    if !at_once
+        || !engine
+            .db
+            .again(&*engine.random, || succeed_at_once(engine, &payment, &paid, now))
+            .await?
+    {
         // Not possible there, or somebody had other news in the meantime.
         return settle(engine, &payment.pay_no, news).await;
     }

@@ -122,7 +122,10 @@ fn compose(engine: &Engine, payment: &Payment, ask: &RefundAsk) -> Refund {
 
 /// Reserves the part and writes the refund down, together; `false` when the part is not free or the number is taken.
 async fn reserve(engine: &Engine, payment: &Payment, refund: &Refund) -> Result<bool, Problem> {
-    let reserved = store::again(&*engine.random, || write(engine, payment, refund)).await?;
+    let reserved = engine
+        .db
+        .again(&*engine.random, || write(engine, payment, refund))
+        .await?;
     if reserved {
         tracing::info!(refund = %refund.refund_no, payment = %payment.pay_no, amount_fen = refund.amount.get(),
             "refund {} of {} fen asked for payment {}", refund.refund_no, refund.amount, payment.pay_no);

@@ -30,7 +30,10 @@ pub enum RefundNews {
 /// # Errors
 /// When the database does not answer, or there is no such refund.
 pub async fn settle(engine: &Engine, refund_no: &RefundNo, news: &RefundNews) -> Result<Refund, Problem> {
-    let (payment, refund) = store::again(&*engine.random, || write(engine, refund_no, news)).await?;
+    let (payment, refund) = engine
+        .db
+        .again(&*engine.random, || write(engine, refund_no, news))
+        .await?;
     engine.live.wake(&payment::topic(&payment));
     Ok(refund)
 }

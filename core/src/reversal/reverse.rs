@@ -66,7 +66,7 @@ fn certain(at: crate::clock::Time) -> Recall {
 async fn bury(engine: &Engine, mch_id: &MchId, no: &OutRequestNo) -> Result<Option<Recall>, Problem> {
     let now = engine.clock.now();
     let take = || store::request_no::take(engine.db.write(), mch_id, no, None, now);
-    match store::again(&*engine.random, take).await {
+    match engine.db.again(&*engine.random, take).await {
         Ok(()) => Ok(Some(certain(now))),
         Err(error) if store::is_unique_violation(&error) => {
             let owner = store::request_no::find(engine.db.write(), mch_id, no).await?;
@@ -87,7 +87,11 @@ async fn ask(engine: &Engine, payment: &Payment, origin: ReversalOrigin) -> Resu
             ..Problem::new(Code::ReverseRefused)
         });
     }
-    let Some(reversal) = store::again(&*engine.random, || write(engine, payment, origin, now)).await? else {
+    let Some(reversal) = engine
+        .db
+        .again(&*engine.random, || write(engine, payment, origin, now))
+        .await?
+    else {
         return already(engine, payment).await;
     };
     tracing::info!(reversal = %reversal.reversal_no, payment = %payment.pay_no, origin = ?origin,

@@ -19,7 +19,11 @@ use crate::store::{self, Tx};
 
 /// Brings a channel's answer into the books, in one transaction; answers whether the reversal ended.
 pub(super) async fn settle(engine: &Engine, reversal: &Reversal, outcome: Outcome<Reversed>) -> Result<bool, Problem> {
-    let Some((payment, ended)) = store::again(&*engine.random, || write(engine, reversal, &outcome)).await? else {
+    let Some((payment, ended)) = engine
+        .db
+        .again(&*engine.random, || write(engine, reversal, &outcome))
+        .await?
+    else {
         return Ok(false);
     };
     engine.live.wake(&topic(&payment));

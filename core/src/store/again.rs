@@ -7,6 +7,7 @@ use std::time::Duration;
 use metrics::counter;
 use sea_orm::{DbErr, RuntimeErr};
 
+use super::Db;
 use crate::metric;
 use crate::problem::Problem;
 use crate::random::Random;
@@ -16,44 +17,55 @@ const TRIES_MAX: u32 = 3;
 /// The longest wait before the second try; before each further one it is twice as long.
 const WAIT_MAX: Duration = Duration::from_millis(20);
 
-/// An error that may say that the transaction was taken back for another's sake.
-pub trait Torn {
-    /// Whether it says so: then nothing stands, and the same may succeed at once.
-    fn is_torn(&self) -> bool;
+/// What a phase may end with: it may hold what the database said.
+pub trait MayBeTheDatabase {
+    /// What the database said, where it is that.
+    fn database(&self) -> Option<&DbErr>;
 }
 
-impl Torn for DbErr {
-    fn is_torn(&self) -> bool {
-        let (DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error))) = self else {
-            return false;
-        };
-        let code = error.as_database_error().and_then(|error| error.code());
-        // PostgreSQL: serialization_failure, deadlock_detected. SQLite: BUSY_SNAPSHOT, somebody wrote since we had read. Its plain
-        // BUSY is none of them: whoever gets that has waited long already.
-        matches!(code.as_deref(), Some("40001" | "40P01" | "517"))
+impl MayBeTheDatabase for DbErr {
+    fn database(&self) -> Option<&DbErr> {
+        Some(self)
     }
 }
 
-impl Torn for Problem {
-    fn is_torn(&self) -> bool {
-        let source = self.source.as_deref();
-        source
-            .and_then(|source| source.downcast_ref::<DbErr>())
-            .is_some_and(Torn::is_torn)
+impl MayBeTheDatabase for Problem {
+    fn database(&self) -> Option<&DbErr> {
+        self.source.as_deref()?.downcast_ref()
     }
 }
 
-/// Does a phase, and does it again when the database has taken it back. The phase begins and ends its own transactions, and
-/// calls nobody outside.
-pub async fn again<T, E, F>(random: &dyn Random, mut phase: impl FnMut() -> F) -> Result<T, E>
+impl Db {
+    /// Does a phase, and does it again when the database has taken it back. The phase begins and ends its own transactions, and
+    /// calls nobody outside.
+    pub async fn again<T, E, F>(&self, random: &dyn Random, phase: impl FnMut() -> F) -> Result<T, E>
+    where
+        E: MayBeTheDatabase,
+        F: Future<Output = Result<T, E>>,
+    {
+        self.noted(repeated(random, phase).await)
+    }
+
+    /// Notes when a write was refused for want of room. What is not a phase of [`Db::again`] and is written often passes here.
+    pub fn noted<T, E: MayBeTheDatabase>(&self, done: Result<T, E>) -> Result<T, E> {
+        if let Err(error) = &done
+            && says(error, is_full)
+        {
+            self.has_no_room();
+        }
+        done
+    }
+}
+
+async fn repeated<T, E, F>(random: &dyn Random, mut phase: impl FnMut() -> F) -> Result<T, E>
 where
-    E: Torn,
+    E: MayBeTheDatabase,
     F: Future<Output = Result<T, E>>,
 {
     let mut tries = 1;
     loop {
         let done = phase().await;
-        if !done.as_ref().is_err_and(Torn::is_torn) {
+        if !done.as_ref().is_err_and(|error| says(error, is_torn)) {
             return done;
         }
         if tries >= TRIES_MAX {
@@ -67,6 +79,29 @@ where
     }
 }
 
+/// Whether it is the database's word, with a code like this.
+fn says(error: &impl MayBeTheDatabase, like: fn(&str) -> bool) -> bool {
+    let Some(DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error))) = error.database()
+    else {
+        return false;
+    };
+    let code = error
+        .as_database_error()
+        .and_then(sea_orm::sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| like(&code))
+}
+
+/// PostgreSQL: `serialization_failure`, `deadlock_detected`. SQLite: `BUSY_SNAPSHOT`, somebody wrote since we had read. Its plain
+/// `BUSY` is none of them: whoever gets that has waited long already.
+fn is_torn(code: &str) -> bool {
+    matches!(code, "40001" | "40P01" | "517")
+}
+
+/// PostgreSQL: `disk_full`. SQLite: `FULL`.
+fn is_full(code: &str) -> bool {
+    matches!(code, "53100" | "13")
+}
+
 /// Those who were in each other's way come back at different times.
 fn wait(random: &dyn Random, tries: u32) -> Duration {
     let mut drawn = [0_u8; 1];
@@ -77,28 +112,68 @@ fn wait(random: &dyn Random, tries: u32) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
     use std::cell::Cell;
+    use std::sync::Arc;
+
+    use sea_orm::sqlx;
+    use sea_orm::sqlx::error::{DatabaseError, ErrorKind};
 
     use super::*;
     use crate::random::SystemRandom;
 
-    struct Broken {
-        torn: bool,
-    }
+    /// What the database says with such a code.
+    #[derive(Debug)]
+    struct Said(&'static str);
 
-    impl Torn for Broken {
-        fn is_torn(&self) -> bool {
-            self.torn
+    impl std::fmt::Display for Said {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str(self.0)
         }
     }
 
-    /// How often a phase was tried whose first tries fail so.
-    async fn tries(failures: u32, torn: bool) -> (u32, bool) {
+    impl std::error::Error for Said {}
+
+    impl DatabaseError for Said {
+        fn message(&self) -> &str {
+            self.0
+        }
+
+        fn code(&self) -> Option<Cow<'_, str>> {
+            Some(self.0.into())
+        }
+
+        fn as_error(&self) -> &(dyn std::error::Error + Send + Sync + 'static) {
+            self
+        }
+
+        fn as_error_mut(&mut self) -> &mut (dyn std::error::Error + Send + Sync + 'static) {
+            self
+        }
+
+        fn into_error(self: Box<Self>) -> Box<dyn std::error::Error + Send + Sync + 'static> {
+            self
+        }
+
+        fn kind(&self) -> ErrorKind {
+            ErrorKind::Other
+        }
+    }
+
+    fn said(code: &'static str) -> DbErr {
+        DbErr::Query(RuntimeErr::SqlxError(Arc::new(sqlx::Error::Database(Box::new(Said(
+            code,
+        ))))))
+    }
+
+    /// How often a phase was tried whose first tries fail with this code, and whether it went well in the end.
+    async fn tries(failures: u32, code: &'static str) -> (u32, bool) {
         let tried = Cell::new(0);
-        let done = again(&SystemRandom, || {
+        let done = repeated(&SystemRandom, || {
             tried.set(tried.get() + 1);
             let fails = tried.get() <= failures;
-            async move { if fails { Err(Broken { torn }) } else { Ok(()) } }
+            // As flows hand it on.
+            async move { if fails { Err(Problem::from(said(code))) } else { Ok(()) } }
         });
         let done = done.await.is_ok();
         (tried.get(), done)
@@ -106,10 +181,14 @@ mod tests {
 
     #[tokio::test]
     async fn what_was_taken_back_is_done_three_times_at_most_and_nothing_else_twice() {
-        assert_eq!(tries(0, true).await, (1, true));
-        assert_eq!(tries(2, true).await, (3, true));
-        assert_eq!(tries(9, true).await, (3, false));
-        assert_eq!(tries(9, false).await, (1, false));
+        for torn in ["40001", "40P01", "517"] {
+            assert_eq!(tries(0, torn).await, (1, true));
+            assert_eq!(tries(2, torn).await, (3, true));
+            assert_eq!(tries(9, torn).await, (3, false));
+        }
+        for other in ["23505", "53100", "13", "5"] {
+            assert_eq!(tries(9, other).await, (1, false), "{other}");
+        }
     }
 
     #[test]

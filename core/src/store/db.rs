@@ -1,11 +1,14 @@
 //! Connections. On the embedded database one that writes and several that read; on PostgreSQL three pools, so that a crowd of
 //! questions or a busy job never keeps a payment waiting for a connection.
 
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use sea_orm::sqlx::postgres::PgConnectOptions;
+use sea_orm::sqlx::Connection as _;
+use sea_orm::sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sea_orm::{
     AccessMode, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
     EntityTrait, IsolationLevel, SqlErr, TransactionTrait,
@@ -60,6 +63,7 @@ impl Default for Pools {
 pub struct Db {
     lanes: Arc<Lanes>,
     lane: Lane,
+    pub(super) full: Arc<AtomicBool>,
 }
 
 /// On SQLite there is one writing connection, so that writers queue instead of failing, and a pool that reads beside it;
@@ -114,7 +118,29 @@ impl Db {
         Ok(Self {
             lanes: Arc::new(lanes),
             lane: Lane::Payments,
+            full: Arc::default(),
         })
+    }
+
+    /// Whether what is said to the database at this address leaves this machine without TLS. An address that cannot be read does
+    /// not open either.
+    pub fn leaves_in_plain_text(url: &str) -> bool {
+        let Ok(options) = url.parse::<PgConnectOptions>() else {
+            return false;
+        };
+        let host = options.get_host();
+        let stays = options.get_socket().is_some()
+            || host.starts_with('/')
+            || host == "localhost"
+            || host
+                .trim_matches(['[', ']'])
+                .parse::<IpAddr>()
+                .is_ok_and(|address| address.is_loopback());
+        let is_sure = matches!(
+            options.get_ssl_mode(),
+            PgSslMode::Require | PgSslMode::VerifyCa | PgSslMode::VerifyFull
+        );
+        !url.starts_with("sqlite:") && !stays && !is_sure
     }
 
     /// The same database on the connections of another lane.
@@ -123,6 +149,7 @@ impl Db {
         Self {
             lanes: Arc::clone(&self.lanes),
             lane,
+            full: Arc::clone(&self.full),
         }
     }
 
@@ -141,6 +168,14 @@ impl Db {
             (Lanes::Server { payments, .. }, Lane::Payments) => payments,
             (Lanes::Server { queries, .. }, Lane::Queries) => queries,
             (Lanes::Server { jobs, .. }, Lane::Jobs) => jobs,
+        }
+    }
+
+    /// The connections that this lane is about: on the embedded database payments write, and questions read.
+    pub(super) fn of_lane(&self) -> &DatabaseConnection {
+        match self.lane {
+            Lane::Queries => self.read(),
+            Lane::Payments | Lane::Jobs => self.write(),
         }
     }
 
@@ -272,6 +307,12 @@ async fn connect(url: &str, lane: Lane, connections: u32) -> Result<DatabaseConn
             .pragma("synchronous", "FULL")
             .pragma("foreign_keys", "ON")
             .busy_timeout(WAIT)
+    });
+    // A full disk ends a transaction by itself; its connection then believes that it is still in it, and what it writes next would be
+    // in the books only when that ended. Such a connection is not used again.
+    options.map_sqlx_sqlite_before_acquire(|sqlite, _| {
+        let is_free = !sqlite.is_in_transaction();
+        Box::pin(async move { Ok(is_free) })
     });
     options.map_sqlx_postgres_opts(move |postgres| at_server(postgres, lane));
     Database::connect(options).await

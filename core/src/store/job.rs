@@ -86,6 +86,16 @@ pub async fn lease(
         .map(|job| job.fence))
 }
 
+/// Ends all leases of a node: others take the jobs at once.
+pub async fn hand_back(db: &impl ConnectionTrait, holder: &str, now: Time) -> Result<(), DbErr> {
+    Entity::update_many()
+        .col_expr(Column::Until, Expr::value(now))
+        .filter(Column::Holder.eq(holder))
+        .exec(db)
+        .await
+        .map(|_| ())
+}
+
 /// Proves a lease inside a transaction: nobody else can take it before that ends. `false` when it has passed to another, or was
 /// renewed since under another number.
 pub async fn hold(tx: &DatabaseTransaction, name: &str, holder: &str, fence: i64) -> Result<bool, DbErr> {

@@ -9,7 +9,7 @@
 )]
 
 pub mod account;
-pub mod again;
+mod again;
 pub mod alarm;
 pub mod at_once;
 pub mod block;
@@ -34,15 +34,16 @@ pub mod refund;
 pub mod request_no;
 pub mod reversal;
 pub mod revocation;
+mod room;
 pub mod rule;
 pub mod rule_act;
 pub mod rule_source;
 pub mod spend;
 mod statements;
+mod time;
 pub mod tx;
 pub mod user;
 pub mod waiting;
 
-pub use again::again;
 pub use db::{Db, Lane, Pools, is_unique_violation};
 pub use tx::Tx;

@@ -40,6 +40,30 @@ pub async fn use_once(db: &impl ConnectionTrait, scope: &str, nonce: &str, expir
     }
 }
 
+/// Writes many of one scope, none of which was there.
+pub async fn use_all(
+    db: &impl ConnectionTrait,
+    scope: &str,
+    nonces: Vec<String>,
+    expires_at: Time,
+) -> Result<(), DbErr> {
+    let rows = nonces.into_iter().map(|nonce| ActiveModel {
+        scope: Set(scope.to_owned()),
+        nonce: Set(nonce),
+        expires_at: Set(expires_at),
+    });
+    Entity::insert_many(rows).exec_without_returning(db).await.map(|_| ())
+}
+
+/// Forgets everything of one scope.
+pub async fn forget_scope(db: &impl ConnectionTrait, scope: &str) -> Result<(), DbErr> {
+    Entity::delete_many()
+        .filter(Column::Scope.eq(scope))
+        .exec(db)
+        .await
+        .map(|_| ())
+}
+
 /// Forgets what expired.
 pub async fn forget_before(db: &impl ConnectionTrait, now: Time) -> Result<u64, DbErr> {
     Ok(Entity::delete_many()

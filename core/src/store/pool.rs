@@ -4,6 +4,30 @@ use sea_orm::{DatabaseConnection, DbBackend};
 
 use super::Db;
 
+impl Db {
+    /// How many connections this lane has at most.
+    pub fn connections_max(&self) -> u32 {
+        pool("", self.of_lane()).max
+    }
+
+    /// Whether nobody has to wait for a connection of this lane just now.
+    pub fn has_free(&self) -> bool {
+        let pool = pool("", self.of_lane());
+        // One that was never made is free too.
+        pool.used < usize::try_from(pool.max).unwrap_or(usize::MAX)
+    }
+
+    /// Waits for a connection of this lane behind everybody who waits already, and gives it back at once. `false` when none came.
+    pub async fn turn(&self) -> bool {
+        let lane = self.of_lane();
+        if lane.get_database_backend() == DbBackend::Postgres {
+            lane.get_postgres_connection_pool().acquire().await.is_ok()
+        } else {
+            lane.get_sqlite_connection_pool().acquire().await.is_ok()
+        }
+    }
+}
+
 /// A pool.
 #[derive(Debug, Clone, Copy)]
 pub struct Pool {

@@ -46,13 +46,15 @@ pub async fn open(engine: &Engine, uid: &Uid, phone: Option<&str>) -> Result<Use
 /// When the database does not answer.
 pub async fn close(engine: &Engine, uid: &Uid) -> Result<(), Problem> {
     let now = engine.clock.now();
-    store::again(&*engine.random, async || {
-        let tx = engine.db.begin().await?;
-        store::user::close(&tx, uid, now).await?;
-        store::code::end(&tx, uid, None, now).await?;
-        tx.commit().await
-    })
-    .await?;
+    engine
+        .db
+        .again(&*engine.random, async || {
+            let tx = engine.db.begin().await?;
+            store::user::close(&tx, uid, now).await?;
+            store::code::end(&tx, uid, None, now).await?;
+            tx.commit().await
+        })
+        .await?;
     tracing::info!(uid = %uid, "consumption code closed");
     Ok(())
 }
@@ -99,21 +101,23 @@ pub(crate) fn phone(engine: &Engine, user: &User) -> Result<Option<String>, Prob
 /// When the database does not answer.
 pub async fn revoke(engine: &Engine, uid: &Uid, subjects: &[String]) -> Result<(), Problem> {
     let now = engine.clock.now();
-    store::again(&*engine.random, async || {
-        let tx = engine.db.begin().await?;
-        store::user::hold(&tx, uid).await?;
-        for subject in subjects {
-            let row = store::revocation::Model {
-                subject: subject.clone(),
-                uid: uid.clone(),
-                revoked_at: now,
-            };
-            store::revocation::put(&tx, row).await?;
-        }
-        store::code::end(&tx, uid, None, now).await?;
-        tx.commit().await
-    })
-    .await?;
+    engine
+        .db
+        .again(&*engine.random, async || {
+            let tx = engine.db.begin().await?;
+            store::user::hold(&tx, uid).await?;
+            for subject in subjects {
+                let row = store::revocation::Model {
+                    subject: subject.clone(),
+                    uid: uid.clone(),
+                    revoked_at: now,
+                };
+                store::revocation::put(&tx, row).await?;
+            }
+            store::code::end(&tx, uid, None, now).await?;
+            tx.commit().await
+        })
+        .await?;
     tracing::info!(uid = %uid, "device revoked");
     Ok(())
 }

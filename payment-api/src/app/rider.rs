@@ -78,6 +78,7 @@ async fn admit(parts: &Parts, doors: &Doors) -> Result<Rider, Problem> {
         budgets: Arc::clone(budgets.ok_or_else(|| Problem::fault("the App's router was not given its budgets"))?),
     };
     rider.budgets.requests.take(&rider.uid)?;
+    doors.entrances.queries().enter(engine).await?;
     rider.may_stay(engine).await?;
     prove(parts, doors, token, &rider).await?;
     Ok(rider)

@@ -1,6 +1,7 @@
 //! `applypay`: deduct by the code that the customer shows.
 
 use axum::extract::State;
+use metropay_core::Lane;
 use metropay_core::clock::Time;
 use metropay_core::id::{MchId, OutRequestNo, StoreId};
 use metropay_core::once::Memory;
@@ -50,6 +51,7 @@ pub(super) struct ApplyPay {
 /// is kept.
 impl Asked for ApplyPay {
     const MEMORY: Memory = Memory::MayBeLost;
+    const LANE: Lane = Lane::Payments;
 }
 
 impl Refuses for ApplyPay {

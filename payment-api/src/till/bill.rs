@@ -1,6 +1,7 @@
 //! `bill`: a day's totals, for reconciliation.
 
 use axum::extract::State;
+use metropay_core::Lane;
 use metropay_core::bill::{self, ChannelDay};
 use metropay_core::engine::Engine;
 use metropay_core::id::MchId;
@@ -77,6 +78,7 @@ impl BillInfo {
 
 impl Asked for Bill {
     const MEMORY: Memory = Memory::MayBeLost;
+    const LANE: Lane = Lane::Queries;
 }
 
 impl Refuses for Bill {

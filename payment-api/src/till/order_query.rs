@@ -1,6 +1,7 @@
 //! `orderquery`: how an order stands.
 
 use axum::extract::State;
+use metropay_core::Lane;
 use metropay_core::id::MchId;
 use metropay_core::once::Memory;
 use metropay_core::payment;
@@ -29,6 +30,7 @@ pub(super) struct OrderQuery {
 
 impl Asked for OrderQuery {
     const MEMORY: Memory = Memory::MayBeLost;
+    const LANE: Lane = Lane::Queries;
 }
 
 impl Refuses for OrderQuery {

@@ -1,6 +1,7 @@
 //! `queryuid`: whose code this is.
 
 use axum::extract::State;
+use metropay_core::Lane;
 use metropay_core::code;
 use metropay_core::once::Memory;
 use metropay_core::peers::ScanPlace;
@@ -34,6 +35,7 @@ pub(super) struct UidData {
 
 impl Asked for QueryUid {
     const MEMORY: Memory = Memory::MayBeLost;
+    const LANE: Lane = Lane::Queries;
 }
 
 impl Refuses for QueryUid {

@@ -1,6 +1,7 @@
 //! `refund`: money back, partly and repeatedly.
 
 use axum::extract::State;
+use metropay_core::Lane;
 use metropay_core::id::{MchId, OutRefundNo};
 use metropay_core::once::Memory;
 use metropay_core::payment::Payment;
@@ -118,6 +119,7 @@ impl RefundData {
 
 impl Asked for Refund {
     const MEMORY: Memory = Memory::Lasting;
+    const LANE: Lane = Lane::Payments;
 }
 
 impl Refuses for Refund {

@@ -1,6 +1,7 @@
 //! `reverse`: an order undone, whatever its state.
 
 use axum::extract::State;
+use metropay_core::Lane;
 use metropay_core::id::MchId;
 use metropay_core::once::Memory;
 use metropay_core::problem::{Code, Problem};
@@ -52,6 +53,7 @@ impl From<Recall> for ReverseData {
 
 impl Asked for Reverse {
     const MEMORY: Memory = Memory::Lasting;
+    const LANE: Lane = Lane::Payments;
 }
 
 impl Refuses for Reverse {

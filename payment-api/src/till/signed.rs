@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::header::{AUTHORIZATION, HOST};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use metropay_core::Lane;
 use metropay_core::engine::Engine;
 use metropay_core::once::Memory;
 use metropay_core::people::{PlatformKeys, Signature, Till, authenticate};
@@ -35,6 +36,8 @@ pub(super) trait Asked: DeserializeOwned {
     /// How well it must be remembered that a request was taken. What only reads, and what its number answers for ever, may be
     /// taken again; what acts may not.
     const MEMORY: Memory;
+    /// On whose connections it is answered.
+    const LANE: Lane;
 }
 
 /// 请求签名 (the request's signature).
@@ -73,10 +76,15 @@ impl<T: Asked> FromRequest<Doors> for Signed<T> {
             Ok(body) => body,
             Err(unread) => return Err(call.refuse(Problem::fault(unread))),
         };
+        let (engine, entrance) = match T::LANE {
+            Lane::Queries => (&doors.queries, doors.entrances.queries()),
+            Lane::Payments | Lane::Jobs => (&doors.engine, doors.entrances.payments()),
+        };
         let asked = async {
-            let till = verified(doors, &call, &parts, target, &body, T::MEMORY).await?;
-            if let Err(limited) = doors.budgets.admit(&till.mch_id, doors.engine.clock.now()) {
-                till.keep_nonce(&doors.engine).await?;
+            entrance.enter(engine).await?;
+            let till = verified((engine, &doors.keys), &call, &parts, target, &body, T::MEMORY).await?;
+            if let Err(limited) = doors.budgets.admit(&till.mch_id, engine.clock.now()) {
+                till.keep_nonce(engine).await?;
                 return Err(limited);
             }
             let body = read_json(&parts.headers, &body).map_err(form::of_amount)?;
@@ -91,7 +99,7 @@ impl<T: Asked> FromRequest<Doors> for Signed<T> {
 
 /// Who asks. From the moment the key is verified every answer is sealed with its signature, a refusal too.
 async fn verified(
-    doors: &Doors,
+    (engine, keys): (&Arc<Engine>, &Arc<PlatformKeys>),
     call: &Call,
     parts: &Parts,
     target: &str,
@@ -106,11 +114,11 @@ async fn verified(
         target,
         body,
     };
-    let (signature, till) = authenticate(&doors.engine, &header, &request, call.client, memory).await;
+    let (signature, till) = authenticate(engine, &header, &request, call.client, memory).await;
     if let Some(signature) = signature {
         call.seal_with(Arc::new(Wax {
-            engine: Arc::clone(&doors.engine),
-            keys: Arc::clone(&doors.keys),
+            engine: Arc::clone(engine),
+            keys: Arc::clone(keys),
             signature,
         }));
     }

@@ -32,7 +32,7 @@ use metropay_payment_api::app::AppDoor;
 use metropay_payment_api::app::token::{
     AppIssuer, AppKey, KeyPair, TokenAlgorithm, TokenClaims, TokenIssuer, TokenVerifier,
 };
-use metropay_payment_api::{Doors, notify, router};
+use metropay_payment_api::{Doors, EntranceSettings, Entrances, notify, router};
 use metropay_scripts::LuauRules;
 use metropay_web::layers::{Door, fit};
 use sea_orm_migration::MigratorTrait;
@@ -98,6 +98,7 @@ impl Platform {
             keys: keys().await,
             app: Arc::new(app),
             budgets: Arc::default(),
+            entrances: Arc::new(Entrances::new(EntranceSettings::default(), &engine, &engine)),
             leaving: leaving.clone(),
         };
         let mut door = Door::new(Arc::clone(&clock) as Arc<dyn Clock>, Arc::new(SystemRandom));

@@ -36,10 +36,10 @@ use metropay_core::signing::{self, Algorithm, SigningKey, VerifyingKey};
 use metropay_core::user;
 use metropay_core::vault::MasterKey;
 use metropay_migrations::Migrator;
-use metropay_payment_api::Doors;
 use metropay_payment_api::app::AppDoor;
 use metropay_payment_api::app::token::{AppIssuer, AppKey, TokenAlgorithm, TokenVerifier};
 use metropay_payment_api::till::{self, BudgetSettings, Budgets};
+use metropay_payment_api::{Doors, EntranceSettings, Entrances};
 use metropay_scripts::LuauRules;
 use metropay_web::layers::{Door, fit};
 use sea_orm::{ConnectionTrait, DbErr};
@@ -520,6 +520,7 @@ fn router(engine: &Arc<Engine>, keys: &Arc<PlatformKeys>, settings: BudgetSettin
             return_url: None,
         }),
         budgets: Arc::new(Budgets::new(settings)),
+        entrances: Arc::new(Entrances::new(EntranceSettings::default(), engine, engine)),
         leaving: CancellationToken::new(),
     };
     let (router, _) = till::router().split_for_parts();

@@ -13,7 +13,7 @@ use metropay_simulator::{Gateway, SignedBefore, Signer};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::demo::accounts;
+use crate::demo::http;
 
 /// The gateways, over which users are spread.
 const GATEWAYS: [(Gateway, &str); 3] = [
@@ -29,15 +29,8 @@ const AT_ONCE: usize = 500;
 /// # Errors
 /// When a gateway or the database refuses.
 pub(super) async fn sign(engine: &Arc<Engine>, url: &str, mch_id: &str, users: &[&Uid]) -> Result<()> {
-    let http = reqwest::Client::builder().no_proxy().build()?;
-    let (own, number) = (Arc::clone(engine), mch_id.to_owned());
-    let (client, base) = (http.clone(), url.to_owned());
-    let runtime = tokio::runtime::Handle::current();
-    let open = move |gateway, wish: &Value| {
-        let path = format!("{base}/control/accounts/{}", word(gateway));
-        runtime.block_on(post(&client, &path, wish))
-    };
-    let opened = tokio::task::spawn_blocking(move || accounts::open(&own, open, &number, None)).await??;
+    let http = http::client()?;
+    let opened = http::open_accounts(engine, url, mch_id).await?;
     let accounts = opened.configurations(mch_id);
     for ((place, (gateway, channel)), account) in GATEWAYS.into_iter().enumerate().zip(&accounts) {
         ensure!(account.channel.as_str() == channel, "accounts in another order");
@@ -80,7 +73,7 @@ async fn signed(http: &reqwest::Client, path: &str, account: &Value, users: &[&U
         plan_id: field(&["plan_id"]),
         contracts,
     };
-    let answer: Handles = serde_json::from_value(post(http, path, &serde_json::to_value(&wish)?).await?)?;
+    let answer: Handles = serde_json::from_value(http::post(http, path, &serde_json::to_value(&wish)?).await?)?;
     ensure!(answer.handles.len() == users.len(), "a gateway left users out");
     let told = wish.contracts.into_iter().zip(answer.handles).zip(users);
     Ok(told
@@ -90,21 +83,4 @@ async fn signed(http: &reqwest::Client, path: &str, account: &Value, users: &[&U
             handle,
         })
         .collect())
-}
-
-fn word(gateway: Gateway) -> &'static str {
-    let known = GATEWAYS.iter().find(|(known, _)| *known == gateway);
-    known.map_or("", |(_, word)| word)
-}
-
-async fn post(http: &reqwest::Client, url: &str, body: &Value) -> Result<Value> {
-    let request = http
-        .post(url)
-        .header("content-type", "application/json")
-        .body(body.to_string());
-    let answer = request.send().await?;
-    let status = answer.status();
-    let text = answer.text().await?;
-    ensure!(status.is_success(), "{url}: {status} {text}");
-    Ok(serde_json::from_str(&text)?)
 }

@@ -11,7 +11,7 @@ use clap::Args;
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{Config, Profile};
-use crate::demo::play::{self, Ground, Played};
+use crate::demo::play::{self, Abroad, Ground, Played};
 
 /// How it plays.
 #[derive(Debug, Args)]
@@ -22,10 +22,38 @@ pub(super) struct Arguments {
     /// Play in this folder, which must be new or empty, and keep it: database, simulators' books, log.
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
+    /// Play against a set-up that runs elsewhere and was never played against, reached at this address. Its configuration is read as
+    /// `serve --profile default` does: its database, its master key, and a key of the App that is a shared secret.
+    #[arg(long, value_name = "URL", requires_all = ["gateways", "operators"], conflicts_with = "keep")]
+    against: Option<String>,
+    /// Where its simulated gateways are.
+    #[arg(long, value_name = "URL", requires = "against")]
+    gateways: Option<String>,
+    /// Its nodes' listeners for operators, which must run with `drill.movable_clock`; repeated or with commas.
+    #[arg(long, value_name = "URL", value_delimiter = ',', requires = "against")]
+    operators: Vec<String>,
+}
+
+impl Arguments {
+    /// The set-up that runs elsewhere, where one is named.
+    fn abroad(&self, folder: &Path) -> Result<Option<Abroad>> {
+        let (Some(url), Some(gateways)) = (&self.against, &self.gateways) else {
+            return Ok(None);
+        };
+        let config = Config::load(Profile::Default, folder)?;
+        config.guard(Profile::Default)?;
+        Ok(Some(Abroad {
+            config,
+            url: url.clone(),
+            gateways: gateways.clone(),
+            operators: self.operators.clone(),
+        }))
+    }
 }
 
 /// Plays, prints a table, and fails if any line is not as expected.
-pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
+pub(super) async fn run(arguments: Arguments, config_dir: &Path) -> Result<ExitCode> {
+    let abroad = arguments.abroad(config_dir)?;
     let ground = match &arguments.keep {
         Some(folder) => Ground::kept(folder)?,
         None => Ground::temporary()?,
@@ -33,8 +61,14 @@ pub(super) async fn run(arguments: Arguments) -> Result<ExitCode> {
     log(arguments.verbose, ground.path())?;
     // Progress goes beside the result, so that the table alone can be kept or read page by page.
     let tell = |text: &str| eprintln!("{text}");
+    let playing = async {
+        match &abroad {
+            Some(abroad) => play::play_against(abroad, tell).await,
+            None => play::play(&ground, tell).await,
+        }
+    };
     let played = tokio::select! {
-        played = play::play(&ground, tell) => played?,
+        played = playing => played?,
         asked = super::asked_to_stop() => {
             asked?;
             anyhow::bail!("stopped before the end of the play");

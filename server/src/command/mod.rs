@@ -84,7 +84,7 @@ pub fn run(command: Command) -> ExitCode {
             Verb::Serve { profile } => serve::run(profile, &folder).await.map(|()| ExitCode::SUCCESS),
             Verb::Migrate { profile } => migrate::run(profile, &folder).await.map(|()| ExitCode::SUCCESS),
             Verb::Simulator(arguments) => simulator::run(arguments).await.map(|()| ExitCode::SUCCESS),
-            Verb::Demo(arguments) => demo::run(arguments).await,
+            Verb::Demo(arguments) => demo::run(arguments, &folder).await,
             Verb::Bench(arguments) => bench::run(*arguments).await,
             Verb::Rules(arguments) => rules::run(*arguments, &folder).await,
             Verb::Verify { profile, json } => verify::run(profile, &folder, json).await,

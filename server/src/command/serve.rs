@@ -29,6 +29,9 @@ pub(super) async fn run(profile: Profile, folder: &Path) -> Result<()> {
         Profile::Default | Profile::Production => None,
     };
     config.guard(profile)?;
+    for warning in config.warnings(profile) {
+        tracing::warn!("UNSAFE: {warning}");
+    }
     let simulator = match config.simulator.enabled {
         true => Some(
             Simulator::start(config.simulator.settings())

@@ -18,6 +18,9 @@ pub(super) struct Arguments {
     /// Where their books are kept; absent means in memory.
     #[arg(long)]
     data_dir: Option<PathBuf>,
+    /// The address under which others reach them, where that is not the listening one.
+    #[arg(long, value_name = "URL")]
+    public_url: Option<String>,
     /// How long an accepted payment or refund takes to succeed, in milliseconds.
     #[arg(long, default_value_t = 300)]
     settle_ms: u64,
@@ -41,6 +44,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<()> {
         data_dir: arguments.data_dir,
         settle_ms: arguments.settle_ms,
         notice_pace_percent: arguments.notice_pace_percent,
+        public_url: arguments.public_url,
     };
     let simulator = Simulator::start(settings).await.context("starting the simulators")?;
     println!("simulators   {}", simulator.url());

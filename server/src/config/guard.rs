@@ -1,5 +1,6 @@
 //! The guard of production: what must not be started with, and which it is.
 
+use metropay_core::Db;
 use metropay_core::secret::Secret;
 use metropay_core::vault::MasterKey;
 
@@ -41,12 +42,43 @@ impl Config {
         }
     }
 
+    /// What a profile starts with all the same, and an operator should hear of.
+    pub fn warnings(&self, profile: Profile) -> Vec<String> {
+        if profile != Profile::Production {
+            return Vec::new();
+        }
+        let allowed = self.in_plain_text().into_iter().filter(|(is_allowed, ..)| *is_allowed);
+        let warn = |(_, field, setting)| {
+            format!(
+                "{setting} is true: {field} says no TLS, and whoever can listen between the machines reads everything"
+            )
+        };
+        allowed.map(warn).collect()
+    }
+
+    /// What leaves the machine in plain text: whether that is allowed, by which address, and what allows it.
+    fn in_plain_text(&self) -> Vec<(bool, &'static str, &'static str)> {
+        let (server, mut found) = (&self.server, Vec::new());
+        if Db::leaves_in_plain_text(&self.database.url) {
+            let is_allowed = server.allow_plaintext_database;
+            found.push((is_allowed, "database.url", "server.allow_plaintext_database"));
+        }
+        if self.redis.as_ref().is_some_and(RedisConfig::leaves_in_plain_text) {
+            let is_allowed = server.allow_plaintext_redis;
+            found.push((is_allowed, "redis.urls", "server.allow_plaintext_redis"));
+        }
+        found
+    }
+
     fn guard_production(&self, reasons: &mut Vec<String>) {
         if self.simulator.enabled {
             reasons.push("simulator.enabled is true: production never runs with simulated gateways".to_owned());
         }
         if self.bench.instant {
             reasons.push("bench.instant is true: that channel says paid and moves no money".to_owned());
+        }
+        if self.drill.movable_clock {
+            reasons.push("drill.movable_clock is true: the time of real money is moved by nobody".to_owned());
         }
         if self.code.kind == CodeKind::Test {
             reasons.push("code.type is \"test\": codes of a test environment carry no real money".to_owned());
@@ -68,6 +100,13 @@ impl Config {
         }
         if !self.server.public_url.starts_with("https://") {
             reasons.push("server.public_url must be the https:// address that channels and Apps reach".to_owned());
+        }
+        for (is_allowed, field, setting) in self.in_plain_text() {
+            if !is_allowed {
+                reasons.push(format!(
+                    "{field} says no TLS, and another machine is behind it: mend it, or say {setting} = true where nobody else can listen"
+                ));
+            }
         }
         if self.database.url.contains(":memory:") || self.database.url.contains("/demo/") {
             reasons.push("database.url is a database of a demo or a test".to_owned());
@@ -114,12 +153,15 @@ mod tests {
     fn production_starts_with_a_sound_configuration_and_says_what_is_wrong_with_another() {
         assert_eq!(sound().guard(Profile::Production), Ok(()));
         type Spoil = fn(&mut Config);
-        let spoiled: [(&str, Spoil); 9] = [
+        let spoiled: [(&str, Spoil); 10] = [
             ("simulator.enabled", |config| {
                 config.simulator.enabled = true;
             }),
             ("bench.instant", |config| {
                 config.bench.instant = true;
+            }),
+            ("drill.movable_clock", |config| {
+                config.drill.movable_clock = true;
             }),
             ("secrets.master_key is missing", |config| {
                 config.secrets.master_key = "".into();
@@ -149,6 +191,52 @@ mod tests {
             let refused = config.guard(Profile::Production).unwrap_err();
             assert_eq!(refused.0.len(), 1, "{refused}");
             assert!(refused.to_string().contains(word), "{refused}");
+        }
+    }
+
+    #[test]
+    fn production_leaves_the_machine_under_tls_or_where_that_is_said_to_be_safe() {
+        let refusals = |config: &Config| config.guard(Profile::Production).map_err(|refused| refused.0.len());
+        for (url, is_plain) in [
+            ("postgres://metropay:hush@db:5432/metropay", true),
+            ("postgres://metropay:hush@db/metropay?sslmode=prefer", true),
+            ("postgres://metropay:hush@10.0.0.7/metropay?sslmode=disable", true),
+            ("postgres://metropay:hush@db/metropay?sslmode=require", false),
+            ("postgres://metropay:hush@db/metropay?sslmode=verify-full", false),
+            ("postgres://metropay:hush@127.0.0.1/metropay", false),
+            ("postgres://metropay:hush@localhost/metropay", false),
+            ("postgres://metropay@%2Frun%2Fpostgresql/metropay", false),
+            ("sqlite://var/metropay.db?mode=rwc", false),
+        ] {
+            let mut config = sound();
+            config.database.url = url.to_owned();
+            assert_eq!(refusals(&config), if is_plain { Err(1) } else { Ok(()) }, "{url}");
+            config.server.allow_plaintext_database = true;
+            assert_eq!(refusals(&config), Ok(()), "{url}");
+            assert_eq!(
+                config.warnings(Profile::Production).len(),
+                usize::from(is_plain),
+                "{url}"
+            );
+            assert!(!config.warnings(Profile::Production).concat().contains("hush"));
+        }
+        for (url, is_plain) in [
+            ("redis://redis:6379", true),
+            ("redis://192.168.0.9:6379", true),
+            ("rediss://redis:6379", false),
+            ("redis://127.0.0.1:6379", false),
+            ("redis://[::1]:6379", false),
+        ] {
+            let mut config = sound();
+            config.redis = Some(RedisConfig::single(url));
+            assert_eq!(refusals(&config), if is_plain { Err(1) } else { Ok(()) }, "{url}");
+            config.server.allow_plaintext_redis = true;
+            assert_eq!(refusals(&config), Ok(()), "{url}");
+            assert_eq!(
+                config.warnings(Profile::Production).len(),
+                usize::from(is_plain),
+                "{url}"
+            );
         }
     }
 

@@ -17,9 +17,10 @@ use metropay_core::limit;
 use metropay_core::money::Fen;
 use metropay_core::rules::code::CodeQuestion;
 use metropay_core::secret::Secret;
+pub use metropay_payment_api::EntranceSettings;
 use metropay_payment_api::app::token::{AppIssuer, AppKey};
 pub use metropay_payment_api::till::BudgetSettings;
-pub use metropay_redis::RedisConfig;
+pub use metropay_redis::{Mode as RedisMode, RedisConfig};
 use metropay_web::client::Proxies;
 use serde::Deserialize;
 
@@ -79,6 +80,9 @@ pub struct Config {
     /// What tills may ask how often.
     #[serde(default)]
     pub budgets: BudgetSettings,
+    /// How a crowd is let in.
+    #[serde(default)]
+    pub entrance: EntranceSettings,
     /// Logs.
     pub log: LogConfig,
     /// Traces.
@@ -89,6 +93,17 @@ pub struct Config {
     /// What only a measured server has.
     #[serde(default)]
     pub bench: BenchConfig,
+    /// What only a server has that the demo plays against.
+    #[serde(default)]
+    pub drill: DrillConfig,
+}
+
+/// What only a server has that the demo plays against.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DrillConfig {
+    /// Whether operators may move its time (`POST /clock` on their listener), so that a play need not wait for midnight.
+    pub movable_clock: bool,
 }
 
 /// What only a server has that `metropay bench` started.
@@ -119,6 +134,12 @@ pub struct ServerConfig {
     pub unready_s: u64,
     /// Connections at the same time.
     pub connections_max: usize,
+    /// Whether production may reach a database on another machine without TLS.
+    #[serde(default)]
+    pub allow_plaintext_database: bool,
+    /// Whether production may reach a Redis on another machine without TLS.
+    #[serde(default)]
+    pub allow_plaintext_redis: bool,
 }
 
 /// The database.
@@ -324,6 +345,7 @@ impl SimulatorConfig {
             data_dir: Some(self.data_dir.clone()),
             notice_pace_percent: self.notice_pace_percent,
             settle_ms: self.settle_ms,
+            public_url: None,
         }
     }
 }

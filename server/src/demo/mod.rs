@@ -4,6 +4,7 @@ pub(crate) mod accounts;
 pub mod client;
 mod credentials;
 mod folder;
+pub(crate) mod http;
 pub mod play;
 pub mod seed;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use metropay_core::engine::Engine;
 use metropay_core::id::{MchId, Serial, StoreId, Uid};
-use metropay_core::people::{self, NewMerchant};
+use metropay_core::people::{self, NewMerchant, PlatformKeys};
 use metropay_core::secret::Secret;
 use metropay_core::signing::Algorithm;
 use metropay_payment_api::app::token::{TokenClaims, TokenIssuer};
@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use super::accounts::{self, Opened};
 use super::folder::{APP_KID, Folder};
-use super::{Credentials, DemoCredential, DemoMerchant, DemoUser};
+use super::{Credentials, DemoCredential, DemoMerchant, DemoUser, http};
 use crate::config::Config;
 use crate::serve::Server;
 
@@ -47,9 +47,8 @@ pub async fn seed(
     let merchant = seed_merchant(engine, before.as_ref())
         .await
         .context("seeding the merchant")?;
-    seed_accounts(engine, folder, simulator)
-        .await
-        .context("seeding the channel accounts")?;
+    let opened = open_accounts(engine, folder, simulator).await;
+    put_accounts(engine, MCH_ID, &opened.context("opening the channel accounts")?).await?;
     let credentials = Credentials {
         base_url: engine.public_url.clone(),
         simulator_url: simulator.url().to_owned(),
@@ -130,17 +129,44 @@ async fn keys_stand(engine: &Engine, merchant: &DemoMerchant) -> Result<bool> {
     Ok(!merchant.credentials.is_empty())
 }
 
-async fn seed_accounts(engine: &Arc<Engine>, folder: &Folder, simulator: &Simulator) -> Result<()> {
+/// Seeds a set-up that runs elsewhere and has never been seeded, through this engine on its database: merchant and accounts. The
+/// users are for the caller.
+///
+/// # Errors
+/// When the database or the gateways refuse.
+pub(crate) async fn seed_abroad(
+    engine: &Arc<Engine>,
+    keys: &PlatformKeys,
+    base_url: &str,
+    gateways_url: &str,
+) -> Result<Credentials> {
+    let merchant = seed_merchant(engine, None).await.context("seeding the merchant")?;
+    let opened = http::open_accounts(engine, gateways_url, MCH_ID).await;
+    put_accounts(engine, MCH_ID, &opened.context("opening the channel accounts")?).await?;
+    Ok(Credentials {
+        base_url: base_url.to_owned(),
+        simulator_url: gateways_url.to_owned(),
+        merchants: vec![merchant],
+        users: Vec::new(),
+        platform_public_keys: keys.public().to_vec(),
+    })
+}
+
+async fn open_accounts(engine: &Arc<Engine>, folder: &Folder, simulator: &Simulator) -> Result<Opened> {
     let before: Option<Opened> = folder.read_json("accounts.json");
     let (own, frame) = (Arc::clone(engine), Arc::clone(simulator.frame()));
     // Making RSA keys takes a while; it must not hold up what is served already.
     let opened =
         tokio::task::spawn_blocking(move || accounts::open(&own, at(&frame), MCH_ID, before.as_ref())).await??;
     folder.write_json("accounts.json", &opened)?;
-    for account in opened.configurations(MCH_ID) {
+    Ok(opened)
+}
+
+async fn put_accounts(engine: &Engine, mch_id: &str, opened: &Opened) -> Result<()> {
+    for account in opened.configurations(mch_id) {
         people::put_account(
             engine,
-            &MCH_ID.into(),
+            &mch_id.into(),
             &account.account,
             &account.channel,
             &account.config,
@@ -190,7 +216,7 @@ pub fn token(config: &Config, engine: &Engine, app_key: &Secret, uid: &str, phon
 ///
 /// # Errors
 /// When the database or the simulators refuse.
-pub async fn further_merchant(engine: &Arc<Engine>, simulator: &Simulator, mch_id: &str) -> Result<DemoMerchant> {
+pub async fn further_merchant(engine: &Arc<Engine>, gateways_url: &str, mch_id: &str) -> Result<DemoMerchant> {
     let store = format!("{mch_id}-1");
     let new = NewMerchant {
         mch_id: mch_id.into(),
@@ -202,18 +228,8 @@ pub async fn further_merchant(engine: &Arc<Engine>, simulator: &Simulator, mch_i
     };
     people::register(engine, new).await?;
     let made = people::add_credential(engine, &mch_id.into(), Algorithm::HmacSha256).await?;
-    let (own, frame, number) = (Arc::clone(engine), Arc::clone(simulator.frame()), mch_id.to_owned());
-    let opened = tokio::task::spawn_blocking(move || accounts::open(&own, at(&frame), &number, None)).await??;
-    for account in opened.configurations(mch_id) {
-        people::put_account(
-            engine,
-            &mch_id.into(),
-            &account.account,
-            &account.channel,
-            &account.config,
-        )
-        .await?;
-    }
+    let opened = http::open_accounts(engine, gateways_url, mch_id).await?;
+    put_accounts(engine, mch_id, &opened).await?;
     Ok(DemoMerchant {
         mch_id: mch_id.to_owned(),
         store_ids: vec![store],

@@ -11,10 +11,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use axum::Router;
-use metropay_core::clock::Clock;
+use metropay_core::clock::{Clock, MovedClock};
 use metropay_core::engine::{Engine, Parts};
-use metropay_core::job::Job;
+use metropay_core::job::{Job, hand_back};
 use metropay_core::limit;
+use metropay_core::node::{DatabaseClock, follow_room};
 use metropay_core::people::{PlatformKeys, unlock_vault};
 use metropay_core::random::SystemRandom;
 use metropay_core::rule;
@@ -24,7 +25,7 @@ use metropay_migrations::Migrator;
 use metropay_payment_api::app::AppDoor;
 use metropay_payment_api::app::token::TokenVerifier;
 use metropay_payment_api::till::Budgets;
-use metropay_payment_api::{Doors, router};
+use metropay_payment_api::{Doors, Entrances, router};
 use metropay_scripts::LuauRules;
 use metropay_web::layers::{Door, fit};
 use metropay_web::openapi;
@@ -91,24 +92,30 @@ impl Server {
             .with_context(|| format!("listening on {}", config.server.listen))?;
         let addr = listener.local_addr()?;
         let node = format!("{}-{}", addr.port(), uuid::Uuid::new_v4().simple());
-        let (db, vault, keys) = open(config, &*clock).await?;
+        let movable = config.drill.movable_clock.then(|| Arc::new(MovedClock::default()));
+        let clock = movable.clone().map_or(clock, |movable| movable);
+        let db = open_database(config).await?;
+        let time = DatabaseClock::start(clock, &db).await.context("the database's time")?;
+        let (vault, keys) = unlock(config, &db, &*time).await?;
         let mut shared = Shared::start(config, &node, &db)?;
-        let engine = Arc::new(engine(config, addr, node, clock, (db, vault), &shared)?);
+        let engine = Arc::new(engine(config, addr, node, time.clone(), (db, vault), &shared)?);
         rule::keep_defaults(&engine)
             .await
             .context("keeping the rules of this release")?;
         let budgets = Arc::new(Budgets::shared(config.budgets.clone(), Arc::clone(&shared.peers)));
         shared.attend(&engine, &budgets);
         let leaving = CancellationToken::new();
+        let queries = Arc::new(engine.on(Lane::Queries));
         let doors = Doors {
+            entrances: Arc::new(Entrances::new(config.entrance, &engine, &queries)),
             engine: Arc::clone(&engine),
-            queries: Arc::new(engine.on(Lane::Queries)),
+            queries,
             keys: Arc::clone(&keys),
             app: Arc::new(app_door(config)?),
             budgets,
             leaving: leaving.clone(),
         };
-        let app = application(config, doors)?;
+        let app = application(config, doors, Arc::clone(&time))?;
         let stop = CancellationToken::new();
         let unready = Duration::from_secs(config.server.unready_s);
         let drain = Duration::from_secs(config.server.drain_s).saturating_sub(unready);
@@ -117,15 +124,17 @@ impl Server {
             drain,
         };
         let ops = match config.server.ops_listen {
-            Some(at) => Some(ops::start(at, Arc::clone(&engine), stop.clone(), bounds).await?),
+            Some(at) => Some(ops::start(at, (Arc::clone(&engine), movable), stop.clone(), bounds).await?),
             None => None,
         };
         let listening = tokio::spawn(listen::serve(listener, app, stop.clone(), bounds));
         let working = Arc::new(engine.on(Lane::Jobs));
-        let jobs = Job::ALL
+        let mut jobs: Vec<_> = Job::ALL
             .into_iter()
             .map(|job| tokio::spawn(job.run(Arc::clone(&working))))
             .collect();
+        jobs.push(tokio::spawn(time.follow(working.db.clone())));
+        jobs.push(tokio::spawn(follow_room(working)));
         Ok(Self {
             engine,
             keys,
@@ -183,6 +192,12 @@ impl Server {
             // Aborted is how it ends.
             let _ = job.await;
         }
+        let handing_back = hand_back(&self.engine);
+        match tokio::time::timeout(CLOSE_MAX, handing_back).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "leases end by themselves: {error}"),
+            Err(_) => tracing::warn!("leases end by themselves: the database does not answer"),
+        }
         self.shared.stop().await;
         match tokio::time::timeout(CLOSE_MAX, self.engine.db.close()).await {
             Ok(Ok(())) => {}
@@ -211,7 +226,8 @@ pub(crate) async fn build(
     addr: SocketAddr,
     clock: Arc<dyn Clock>,
 ) -> Result<(Arc<Engine>, Arc<PlatformKeys>)> {
-    let (db, vault, keys) = open(config, &*clock).await?;
+    let db = open_database(config).await?;
+    let (vault, keys) = unlock(config, &db, &*clock).await?;
     let alone = Config {
         redis: None,
         ..config.clone()
@@ -221,17 +237,16 @@ pub(crate) async fn build(
     Ok((Arc::new(engine), keys))
 }
 
-/// Opens the database, the vault and the platform's keys.
-async fn open(config: &Config, clock: &dyn Clock) -> Result<(Db, Vault, Arc<PlatformKeys>)> {
-    let db = open_database(config).await?;
+/// Opens the vault and the platform's keys.
+async fn unlock(config: &Config, db: &Db, clock: &dyn Clock) -> Result<(Vault, Arc<PlatformKeys>)> {
     let master = MasterKey::parse(&config.secrets.master_key).context("secrets.master_key")?;
-    let vault = unlock_vault(&db, &master, clock, &SystemRandom)
+    let vault = unlock_vault(db, &master, clock, &SystemRandom)
         .await
         .context("opening the vault")?;
-    let keys = PlatformKeys::load(&db, &vault, clock, &SystemRandom)
+    let keys = PlatformKeys::load(db, &vault, clock, &SystemRandom)
         .await
         .context("loading the platform's keys")?;
-    Ok((db, vault, Arc::new(keys)))
+    Ok((vault, Arc::new(keys)))
 }
 
 fn engine(
@@ -279,16 +294,20 @@ fn app_door(config: &Config) -> Result<AppDoor> {
 }
 
 /// All doors and pages, fitted with their layers.
-fn application(config: &Config, doors: Doors) -> Result<Router> {
+fn application(config: &Config, doors: Doors, time: Arc<DatabaseClock>) -> Result<Router> {
     let mut door = Door::new(Arc::clone(&doors.engine.clock), Arc::clone(&doors.engine.random));
     door.on_span = Some(traces::link);
     door.proxies = config.server.proxies.clone();
     door.body_max_bytes_under = vec![("/notify/", limit::NOTICE_BODY_MAX)];
     let (router, description) = router().split_for_parts();
     let description = pages::describe(description);
+    let pages = pages::router().with_state(pages::Standing {
+        doors: doors.clone(),
+        time,
+    });
     let routes = router
-        .merge(pages::router())
         .with_state(doors)
+        .merge(pages)
         .merge(openapi::pages(description).context("writing the API's description")?);
     Ok(fit(routes, door))
 }

@@ -7,17 +7,18 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use axum::extract::{FromRef, Path, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use metropay_core::bill::channel;
 use metropay_core::channel::health::AccountHealth;
-use metropay_core::clock::Day;
+use metropay_core::clock::{Day, MovedClock};
 use metropay_core::engine::Engine;
 use metropay_core::id::AccountId;
 use metropay_core::problem::Problem;
 use metropay_web::answer::status;
+use serde::Deserialize;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -45,6 +46,7 @@ impl Drop for Ops {
 #[derive(Clone, FromRef)]
 struct Known {
     engine: Arc<Engine>,
+    movable: Option<Arc<MovedClock>>,
     figures: Option<Figures>,
 }
 
@@ -52,7 +54,12 @@ struct Known {
 ///
 /// # Errors
 /// When the address is taken.
-pub(super) async fn start(at: SocketAddr, engine: Arc<Engine>, stop: CancellationToken, bounds: Bounds) -> Result<Ops> {
+pub(super) async fn start(
+    at: SocketAddr,
+    (engine, movable): (Arc<Engine>, Option<Arc<MovedClock>>),
+    stop: CancellationToken,
+    bounds: Bounds,
+) -> Result<Ops> {
     let listener = TcpListener::bind(at).await;
     let listener = listener.with_context(|| format!("server.ops_listen: listening on {at}"))?;
     let addr = listener.local_addr()?;
@@ -61,8 +68,10 @@ pub(super) async fn start(at: SocketAddr, engine: Arc<Engine>, stop: Cancellatio
         .route("/channels", get(channels))
         .route("/channels/{account}/bill/{day}", get(bill))
         .route("/metrics", get(scrape))
+        .route("/clock", post(move_clock))
         .with_state(Known {
             engine,
+            movable,
             figures: figures.clone(),
         });
     let listening = tokio::spawn(listen::serve(listener, app, stop, bounds));
@@ -80,8 +89,25 @@ async fn channels(State(engine): State<Arc<Engine>>) -> Json<Vec<AccountHealth>>
     Json(engine.health().all(engine.clock.now()))
 }
 
+/// How far this node's time is to be moved.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Move {
+    offset_ms: i64,
+}
+
+/// Moves this node's time, where it was started for a drill.
+async fn move_clock(State(movable): State<Option<Arc<MovedClock>>>, Json(wish): Json<Move>) -> StatusCode {
+    let Some(clock) = movable else {
+        return StatusCode::NOT_FOUND;
+    };
+    tracing::warn!(offset_ms = wish.offset_ms, "this node's time is moved for a drill");
+    clock.set_ms(wish.offset_ms);
+    StatusCode::NO_CONTENT
+}
+
 /// The figures of this process.
-async fn scrape(State(Known { engine, figures }): State<Known>) -> Response {
+async fn scrape(State(Known { engine, figures, .. }): State<Known>) -> Response {
     match figures {
         Some(figures) => ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], figures.scrape(&engine).await).into_response(),
         None => (

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use metropay_core::Db;
 use metropay_core::engine::Engine;
 use metropay_core::node::SharedLive;
 use metropay_core::once::{DatabaseOnce, Once};
 use metropay_core::peers::{Alone, Peers};
 use metropay_core::people::BuiltinDirectory;
+use metropay_core::{Db, Lane};
 use metropay_payment_api::till::Budgets;
 use metropay_redis::Redis;
 use tokio::task::JoinSet;
@@ -41,7 +41,8 @@ impl Shared {
         };
         Ok(Self {
             live: Arc::new(SharedLive::new(Arc::clone(&peers))),
-            directory: Arc::new(BuiltinDirectory::shared(db.clone(), Arc::clone(&peers))),
+            // Neither waits for the connections of payments when these are all in use, nor payments for it.
+            directory: Arc::new(BuiltinDirectory::shared(db.on(Lane::Jobs), Arc::clone(&peers))),
             peers,
             once,
             _redis: redis,
@@ -51,7 +52,7 @@ impl Shared {
 
     /// Heeds what the others say from now on.
     pub(super) fn attend(&mut self, engine: &Arc<Engine>, budgets: &Arc<Budgets>) {
-        let (live, db) = (Arc::clone(&self.live), engine.db.clone());
+        let (live, db) = (Arc::clone(&self.live), engine.db.on(Lane::Jobs));
         self.attending.spawn(async move { live.attend(&db).await });
         let directory = Arc::clone(&self.directory);
         self.attending.spawn(async move { directory.attend().await });

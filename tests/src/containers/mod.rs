@@ -13,12 +13,11 @@ mod postgres;
 mod redis;
 
 use std::future::Future;
-use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use testcontainers_modules::testcontainers::core::ContainerPort;
+use testcontainers_modules::testcontainers::core::{ContainerPort, Mount};
 use testcontainers_modules::testcontainers::runners::AsyncRunner;
 use testcontainers_modules::testcontainers::{ContainerAsync, ContainerRequest, Image, ImageExt};
 use tokio::time::{Instant, sleep};
@@ -27,6 +26,7 @@ pub use guard::of_process;
 pub use postgres::{Database, Durability, Postgres};
 pub use redis::{Redis, Space};
 
+use crate::outside::skipped;
 use crate::process;
 use engine::docker;
 
@@ -48,12 +48,23 @@ pub struct Container<I: Image> {
 impl<I: Image + Clone> Container<I> {
     /// Starts a server and waits until its image's own sign says that it is ready.
     async fn start(image: I, name: &str, port: u16, arguments: Vec<String>) -> Result<Self> {
+        Self::start_with(image, name, port, arguments, None).await
+    }
+
+    /// The same with a place in memory, of so many megabytes.
+    async fn start_with(
+        image: I,
+        name: &str,
+        port: u16,
+        arguments: Vec<String>,
+        memory: Option<(&str, u32)>,
+    ) -> Result<Self> {
         let (name, tag) = name.rsplit_once(':').context("an image is named name:tag")?;
         guard::begin().await?;
         let mut tried = 0;
         loop {
             let address = process::free_address()?;
-            let request: ContainerRequest<I> = image
+            let mut request: ContainerRequest<I> = image
                 .clone()
                 .with_name(name)
                 .with_tag(tag)
@@ -73,6 +84,9 @@ impl<I: Image + Clone> Container<I> {
                         binding.host_ip = Some(Ipv4Addr::LOCALHOST.to_string());
                     }
                 });
+            if let Some((path, megabytes)) = memory {
+                request = request.with_mount(Mount::tmpfs_mount(path).with_size(&format!("{megabytes}m")));
+            }
             match request.start().await {
                 Ok(inner) => return Ok(Self { inner, address }),
                 Err(error) if is_port_taken(&error.to_string()) && tried < PORTS_TRIED => tried += 1,
@@ -170,15 +184,7 @@ fn or_skipped<T>(what: &str, started: Result<T>) -> Option<T> {
         Err(error) => format!("{error:#}"),
     };
     let mend = "mend with: make containers (it starts the engine, and builds images where none can be pulled)";
-    let is_required = std::env::var("METROPAY_REQUIRE_CONTAINERS").is_ok_and(|value| value == "1");
-    assert!(!is_required, "{what} does not start: {why}; {mend}");
-    let test = std::thread::current().name().unwrap_or("a test").to_owned();
-    // Not `eprintln!`: the test harness would keep it to itself.
-    writeln!(
-        std::io::stderr(),
-        "\nSKIPPED {test}: {what} does not start: {why}; {mend}\n"
-    )
-    .ok();
+    skipped(&format!("{what} does not start: {why}; {mend}"));
     None
 }
 

@@ -13,11 +13,14 @@ use testcontainers_modules::postgres;
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
+use super::engine::docker;
 use super::{Container, HOST, START_MAX, engine, or_skipped, within};
 
 /// User and password of test servers, which live on loopback for minutes.
 const USER: &str = "metro";
 const PASSWORD: &str = "metro-test-only";
+/// Where a small disk is inside the container.
+const SMALL: &str = "/small";
 /// The port inside the container.
 const PORT: u16 = 5432;
 /// How long a statement of this fixture may take.
@@ -36,6 +39,8 @@ pub enum Durability {
 #[derive(Debug)]
 pub struct Postgres {
     container: Container<postgres::Postgres>,
+    /// What is said when a database is made.
+    place: &'static str,
 }
 
 /// A database of its own in a server. Dropping it removes it, soon.
@@ -71,7 +76,37 @@ impl Postgres {
         or_skipped("PostgreSQL", Self::start(durability, settings).await)
     }
 
+    /// A server for one test whose databases lie on a disk of so many megabytes; its log lies elsewhere. `None` when it cannot be
+    /// had here.
+    ///
+    /// # Panics
+    /// When it cannot be had and containers are required.
+    pub async fn on_a_small_disk(durability: Durability, megabytes: u32) -> Option<Self> {
+        or_skipped("PostgreSQL", Self::start_small(durability, megabytes).await)
+    }
+
+    async fn start_small(durability: Durability, megabytes: u32) -> Result<Self> {
+        let mut server = Self::start_with(durability, &[], Some((SMALL, megabytes))).await?;
+        let make = format!("mkdir {SMALL}/base && chown postgres {SMALL}/base");
+        docker(&["exec", "--user", "root", server.container.id(), "sh", "-c", &make]).await?;
+        order(
+            server.address(),
+            format!("CREATE TABLESPACE small LOCATION '{SMALL}/base'"),
+        )
+        .await?;
+        server.place = " TABLESPACE small";
+        Ok(server)
+    }
+
     async fn start(durability: Durability, settings: &[&str]) -> Result<Self> {
+        Self::start_with(durability, settings, None).await
+    }
+
+    async fn start_with(
+        durability: Durability,
+        settings: &[&str],
+        memory: Option<(&'static str, u32)>,
+    ) -> Result<Self> {
         let image = engine::image(
             "METROPAY_TEST_POSTGRES_IMAGE",
             "postgres:15",
@@ -86,8 +121,8 @@ impl Postgres {
         all.extend(settings);
         let arguments = all.iter().flat_map(|setting| ["-c".to_owned(), (*setting).to_owned()]);
         let server = postgres::Postgres::default().with_user(USER).with_password(PASSWORD);
-        let container = Container::start(server, &image, PORT, arguments.collect()).await?;
-        Ok(Self { container })
+        let container = Container::start_with(server, &image, PORT, arguments.collect(), memory).await?;
+        Ok(Self { container, place: "" })
     }
 
     /// A fresh, empty database.
@@ -95,7 +130,7 @@ impl Postgres {
     /// # Errors
     /// When the server does not answer.
     pub async fn database(&self) -> Result<Database> {
-        Database::create(self.address(), "").await
+        Database::create(self.address(), self.place).await
     }
 
     /// Starts it again, and waits until it answers.

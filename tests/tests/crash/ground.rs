@@ -83,6 +83,7 @@ impl Ground {
             environment.push((format!("METROPAY_CAPS__{}", name.to_uppercase()), value.to_string()));
         }
         let launch = Launch {
+            operators: None,
             program: PathBuf::from(env!("CARGO_BIN_EXE_metropay-crash")),
             config_dir: folder.path().join("config"),
             listen: address,
@@ -258,6 +259,7 @@ async fn simulate(folder: &Path) -> Result<Simulator> {
         // A server that is down for a second still hears of what happened meanwhile.
         notice_pace_percent: 5,
         settle_ms: 50,
+        public_url: None,
     })
     .await?)
 }

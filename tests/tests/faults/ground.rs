@@ -2,12 +2,14 @@
 //! processes, and a proxy before them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use metropay_core::clock::SystemClock;
+use metropay_core::secret::Secret;
 use metropay_server::config::{Config, Profile, RedisConfig};
 use metropay_server::demo::{Credentials, Folder, seed};
 use metropay_server::serve::Server;
@@ -18,10 +20,10 @@ use metropay_tests::outside::{new_till, open_account, sign, write_config};
 use metropay_tests::process::{Launch, Process, free_address};
 use metropay_tests::{App, Till};
 use sea_orm::sqlx::{self, Connection, PgConnection};
-use serde_json::json;
-use tokio::time::{Instant, sleep};
 
-use crate::load::{Orders, PRICE};
+use tokio::time::sleep;
+
+use crate::load::{Orders, PRICE, end_of};
 
 /// The channels, by their ids.
 pub(crate) const CHANNELS: [&str; 3] = ["wechat", "alipay", "unionpay"];
@@ -31,32 +33,97 @@ pub(crate) const LEASE_PASSED: Duration = Duration::from_secs(34);
 const RIDERS: usize = 6;
 /// How long a stopping server may take: its drain, and a little.
 const STOP_MAX: Duration = Duration::from_secs(25);
-/// How long orders may take to their end after everything was mended.
-const END_MAX: Duration = Duration::from_secs(90);
+
+/// What a ground has that others have not.
+#[derive(Default)]
+struct Wishes {
+    /// A server that stands already.
+    postgres: Option<Postgres>,
+    /// A Redis that stands already.
+    redis: Option<RedisConfig>,
+    /// Whether the proxy asks nodes whether they are ready.
+    checked: bool,
+    /// More for the nodes' environment.
+    more: Vec<(String, String)>,
+}
 
 /// One fault's ground.
 pub(crate) struct Ground {
     pub(crate) postgres: Postgres,
-    pub(crate) redis: Redis,
     pub(crate) till: Till,
     pub(crate) riders: Vec<App>,
+    redis: Option<Redis>,
     database: Database,
     credentials: Credentials,
     simulator: Simulator,
     launches: Vec<Launch>,
     nodes: Vec<Option<Process>>,
-    _balancer: Balancer,
+    balancer: Balancer,
     _folder: tempfile::TempDir,
 }
 
 impl Ground {
     /// Everything up and everybody signed; nothing where there are no containers.
     pub(crate) async fn new() -> Result<Option<Self>> {
-        let Some(postgres) = Postgres::alone(Durability::Disk, &[]).await else {
+        Self::of(Wishes::default()).await
+    }
+
+    /// The same behind a proxy that asks nodes whether they are ready.
+    pub(crate) async fn checked() -> Result<Option<Self>> {
+        Self::of(Wishes {
+            checked: true,
+            ..Wishes::default()
+        })
+        .await
+    }
+
+    /// The same with more in the nodes' environment.
+    pub(crate) async fn with(more: &[(&str, &str)]) -> Result<Option<Self>> {
+        Self::of(Wishes {
+            more: more
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
+            ..Wishes::default()
+        })
+        .await
+    }
+
+    /// On this server.
+    pub(crate) async fn on(postgres: Postgres) -> Result<Option<Self>> {
+        Self::of(Wishes {
+            postgres: Some(postgres),
+            ..Wishes::default()
+        })
+        .await
+    }
+
+    /// With a Redis that stands elsewhere.
+    pub(crate) async fn on_redis(redis: RedisConfig) -> Result<Option<Self>> {
+        Self::of(Wishes {
+            redis: Some(redis),
+            ..Wishes::default()
+        })
+        .await
+    }
+
+    async fn of(wishes: Wishes) -> Result<Option<Self>> {
+        let postgres = match wishes.postgres {
+            Some(postgres) => Some(postgres),
+            None => Postgres::alone(Durability::Disk, &[]).await,
+        };
+        let Some(postgres) = postgres else {
             return Ok(None);
         };
-        let Some(redis) = Redis::alone().await else {
-            return Ok(None);
+        let (redis, redis_config) = match wishes.redis {
+            Some(config) => (None, config),
+            None => {
+                let Some(redis) = Redis::alone().await else {
+                    return Ok(None);
+                };
+                let config = RedisConfig::single(&format!("redis://{}", redis.address()));
+                (Some(redis), config)
+            }
         };
         let database = postgres.database().await?;
         let folder = tempfile::tempdir()?;
@@ -65,36 +132,24 @@ impl Ground {
             data_dir: Some(folder.path().join("simulator")),
             notice_pace_percent: 5,
             settle_ms: 50,
+            public_url: None,
         })
         .await?;
         let proxy = Bound::new().await?;
-        let mut config = configuration(&database, &redis, &proxy)?;
+        let mut config = configuration(&database, redis_config, &proxy)?;
         let demo = Folder::at(folder.path().to_owned())?;
         let app_key = demo.complete(&mut config)?;
         let addresses = [free_address()?, free_address()?];
-        let balancer = proxy.forward(vec![addresses[0], addresses[1]]);
-        let (credentials, riders) = {
-            config.server.listen = addresses[0];
-            let server = Server::start(&config, Arc::new(SystemClock)).await?;
-            let credentials = seed::seed(&config, &demo, &app_key, &server, &simulator).await?;
-            let mut riders = Vec::new();
-            for number in 0..RIDERS {
-                let uid = format!("FAULT{number}");
-                let phone = format!("1380000000{number}");
-                let user = seed::token(&config, server.engine(), &app_key, &uid, &phone)?;
-                riders.push(App::new(&credentials, &user));
-            }
-            let merchant = &credentials.merchants[0].mch_id;
-            let signing = riders.iter().zip(CHANNELS.iter().cycle());
-            let signing = signing.map(async |(rider, channel)| {
-                open_account(rider).await?;
-                sign(rider, merchant, channel).await
-            });
-            futures::future::try_join_all(signing).await?;
-            server.stop().await;
-            (credentials, riders)
+        let balancer = match wishes.checked {
+            true => proxy.forward_to_ready(addresses.to_vec()),
+            false => proxy.forward(addresses.to_vec()),
         };
-        let launches = launches(folder.path(), &config, addresses)?;
+        config.server.listen = addresses[0];
+        let (credentials, riders) = seeded(&config, (&demo, &app_key), &simulator).await?;
+        let mut launches = launches(folder.path(), &config, addresses)?;
+        for launch in &mut launches {
+            launch.environment.extend(wishes.more.iter().cloned());
+        }
         let mut nodes = Vec::new();
         for launch in &launches {
             nodes.push(Some(launch.serve(&[]).await?));
@@ -109,7 +164,7 @@ impl Ground {
             simulator,
             launches,
             nodes,
-            _balancer: balancer,
+            balancer,
             _folder: folder,
         }))
     }
@@ -117,6 +172,16 @@ impl Ground {
     /// A till with connections of its own.
     pub(crate) fn new_till(&self) -> Result<Till> {
         new_till(&self.credentials)
+    }
+
+    /// The Redis that this ground has for itself.
+    pub(crate) fn redis(&self) -> Result<&Redis> {
+        self.redis.as_ref().context("a Redis of its own")
+    }
+
+    /// Where the proxy is.
+    pub(crate) fn address(&self) -> &str {
+        &self.credentials.base_url
     }
 
     /// Where the gateways are.
@@ -142,7 +207,7 @@ impl Ground {
 
     /// Empties Redis.
     pub(crate) async fn flush_redis(&self) -> Result<()> {
-        let client = redis::Client::open(format!("redis://{}", self.redis.address()))?;
+        let client = redis::Client::open(format!("redis://{}", self.redis()?.address()))?;
         let mut connection = client.get_multiplexed_async_connection().await?;
         Ok(redis::cmd("FLUSHALL").exec_async(&mut connection).await?)
     }
@@ -161,6 +226,55 @@ impl Ground {
     pub(crate) async fn start_the_node(&mut self) -> Result<()> {
         self.nodes[0] = Some(self.launches[0].serve(&[]).await?);
         Ok(())
+    }
+
+    /// Starts it again with more in its environment, ready or not.
+    pub(crate) async fn start_the_node_unready(&mut self, more: &[(&str, &str)]) -> Result<()> {
+        self.nodes[0] = Some(self.launches[0].live(more).await?);
+        Ok(())
+    }
+
+    /// The first node.
+    pub(crate) fn the_node(&self) -> Result<&Process> {
+        self.nodes[0].as_ref().context("the node runs")
+    }
+
+    /// How the nodes that run answer whether they are ready.
+    pub(crate) async fn readiness(&self) -> Result<Vec<(u16, String)>> {
+        futures::future::try_join_all(self.nodes.iter().flatten().map(|node| node.ask("/readyz"))).await
+    }
+
+    /// What the first node's figures are, as they are scraped.
+    pub(crate) async fn figures_of_the_node(&self) -> Result<String> {
+        let operators = format!(
+            "http://{}/metrics",
+            self.launches[0].operators.context("it tells figures")?
+        );
+        Ok(reqwest::get(operators).await?.error_for_status()?.text().await?)
+    }
+
+    /// How many connections the proxy has given to the first node.
+    pub(crate) fn given_to_the_node(&self) -> usize {
+        self.balancer.given_to(0)
+    }
+
+    /// What the first node's name begins with.
+    pub(crate) fn node_prefix(&self) -> String {
+        self.launches[0].listen.port().to_string()
+    }
+
+    /// A till that reaches the first node without the proxy.
+    pub(crate) fn till_at_the_node(&self) -> Result<Till> {
+        let at = Credentials {
+            base_url: self.the_node()?.url().to_owned(),
+            ..self.credentials.clone()
+        };
+        new_till(&at)
+    }
+
+    /// The same user's App, which reaches the first node without the proxy.
+    pub(crate) fn at_the_node(&self, rider: &App) -> Result<App> {
+        Ok(rider.at(self.the_node()?.url()))
     }
 
     /// Sends a signal to the first node.
@@ -215,42 +329,58 @@ impl Ground {
 
     /// How every order ended; what a till was told before must still be so.
     async fn ends(&self, orders: &Orders) -> Result<Orders> {
-        let deadline = Instant::now() + END_MAX;
         let mut ended = Orders::new();
         for (no, told) in orders {
-            loop {
-                let asked = self.till.call("orderquery", &json!({ "pay_out_trade_no": no })).await?;
-                let status = asked.text("pay_status");
-                if asked.status == 200 && status != "PS_PAYING" {
-                    ensure!(status == *told, "INV-09: {no} was {told} and is {status}");
-                    ended.insert(no.clone(), status);
-                    break;
-                }
-                ensure!(Instant::now() < deadline, "INV-15: {no} has no end: {}", asked.body);
-                sleep(Duration::from_millis(300)).await;
-            }
+            let status = end_of(&self.till, no).await?;
+            ensure!(status == *told, "INV-09: {no} was {told} and is {status}");
+            ended.insert(no.clone(), status);
         }
         Ok(ended)
     }
 }
 
-fn configuration(database: &Database, redis: &Redis, proxy: &Bound) -> Result<Config> {
+/// Seeds through a server in this process, and lets riders sign.
+async fn seeded(
+    config: &Config,
+    (demo, app_key): (&Folder, &Secret),
+    simulator: &Simulator,
+) -> Result<(Credentials, Vec<App>)> {
+    let server = Server::start(config, Arc::new(SystemClock)).await?;
+    let credentials = seed::seed(config, demo, app_key, &server, simulator).await?;
+    let mut riders = Vec::new();
+    for number in 0..RIDERS {
+        let (uid, phone) = (format!("FAULT{number}"), format!("1380000000{number}"));
+        let user = seed::token(config, server.engine(), app_key, &uid, &phone)?;
+        riders.push(App::new(&credentials, &user));
+    }
+    let merchant = &credentials.merchants[0].mch_id;
+    let signing = riders.iter().zip(CHANNELS.iter().cycle());
+    let signing = signing.map(async |(rider, channel)| {
+        open_account(rider).await?;
+        sign(rider, merchant, channel).await
+    });
+    futures::future::try_join_all(signing).await?;
+    server.stop().await;
+    Ok((credentials, riders))
+}
+
+fn configuration(database: &Database, redis: RedisConfig, proxy: &Bound) -> Result<Config> {
     let mut config = Config::load(Profile::Demo, Path::new("no such folder"))?;
     config.database.url = database.url();
-    config.redis = Some(RedisConfig::single(&format!("redis://{}", redis.address())));
+    config.redis = Some(redis);
     config.server.public_url = proxy.url();
     config.server.ops_listen = None;
     Ok(config)
 }
 
 /// How the two servers are started.
-fn launches(folder: &Path, config: &Config, addresses: [std::net::SocketAddr; 2]) -> Result<Vec<Launch>> {
-    let redis = config
-        .redis
-        .as_ref()
-        .and_then(|redis| redis.urls.first())
-        .context("an address of Redis")?;
-    let redis = format!("\n[redis]\nurls = [\"{redis}\"]\n");
+fn launches(folder: &Path, config: &Config, addresses: [SocketAddr; 2]) -> Result<Vec<Launch>> {
+    let redis = config.redis.as_ref().context("a Redis")?;
+    let sentinel = redis.master.as_ref();
+    let sentinel = sentinel.map_or_else(String::new, |name| {
+        format!("mode = \"sentinel\"\nmaster = \"{name}\"\n")
+    });
+    let redis = format!("\n[redis]\nurls = {:?}\n{sentinel}", redis.urls);
     let settings = [
         ("METROPAY_DATABASE__URL", config.database.url.clone()),
         (
@@ -267,13 +397,14 @@ fn launches(folder: &Path, config: &Config, addresses: [std::net::SocketAddr; 2]
         ("METROPAY_CAPS__REVOKE_AFTER_MS", "60000".to_owned()),
     ];
     let settings = settings.map(|(name, value)| (name.to_owned(), value));
-    let launch = |(number, listen): (usize, std::net::SocketAddr)| {
+    let launch = |(number, listen): (usize, SocketAddr)| {
         let config_dir = folder.join(format!("node-{number}"));
         write_config(&config_dir, config, &redis)?;
         Ok(Launch {
             program: PathBuf::from(env!("CARGO_BIN_EXE_metropay-crash")),
             config_dir,
             listen,
+            operators: Some(free_address()?),
             environment: settings.to_vec(),
         })
     };

@@ -22,6 +22,8 @@ pub(crate) type Orders = BTreeMap<String, String>;
 const AGAIN: Duration = Duration::from_millis(300);
 /// How long one order may take to its end.
 const END_MAX: Duration = Duration::from_secs(150);
+/// How long it may take after everything was mended.
+const MENDED_MAX: Duration = Duration::from_secs(90);
 /// The price of everything.
 pub(crate) const PRICE: u64 = 100;
 
@@ -34,6 +36,11 @@ pub(crate) struct Load {
 impl Load {
     /// A till for each rider with a mandate, and one for each channel's own payment codes.
     pub(crate) fn begin(ground: &Ground) -> Self {
+        Self::named(ground, "L")
+    }
+
+    /// The same under numbers that begin so: for a ground that bears several loads.
+    pub(crate) fn named(ground: &Ground, name: &'static str) -> Self {
         let over = Arc::new(AtomicBool::new(false));
         let mut tills = Vec::new();
         for (at, rider) in ground.riders.iter().enumerate() {
@@ -42,7 +49,7 @@ impl Load {
                 let mut orders = Orders::new();
                 while !over.load(Ordering::Relaxed) {
                     if let Some(code) = code_of(&rider).await? {
-                        let no = format!("SZTX001-R{at}-{}", orders.len());
+                        let no = format!("SZTX001-{name}{at}-{}", orders.len());
                         pay(&till, &no, &World::order(&no, &code, PRICE), &mut orders).await?;
                     }
                 }
@@ -55,7 +62,7 @@ impl Load {
                 let mut orders = Orders::new();
                 while !over.load(Ordering::Relaxed) {
                     let code = Phone::new("shopper").show_code(&url, channel, false).await?;
-                    let no = format!("SZTX001-F{channel}-{}", orders.len());
+                    let no = format!("SZTX001-{name}{channel}-{}", orders.len());
                     pay(&till, &no, &World::order(&no, &code, PRICE), &mut orders).await?;
                     sleep(Duration::from_millis(50)).await;
                 }
@@ -67,12 +74,17 @@ impl Load {
 
     /// Ends it; every till finishes what it is at. Answers all orders.
     pub(crate) async fn end(self) -> Result<Orders> {
+        self.end_of(30).await
+    }
+
+    /// The same of a load that was to have so many orders.
+    pub(crate) async fn end_of(self, least: usize) -> Result<Orders> {
         self.over.store(true, Ordering::Relaxed);
         let mut all = Orders::new();
         for till in self.tills {
             all.extend(till.await??);
         }
-        ensure!(all.len() >= 30, "only {} orders: that is no load", all.len());
+        ensure!(all.len() >= least, "only {} orders: that is no load", all.len());
         println!("{} orders under load", all.len());
         Ok(all)
     }
@@ -117,6 +129,20 @@ pub(crate) async fn pay(till: &Till, no: &str, order: &Value, orders: &mut Order
             // No answer proves nothing: the same again.
             Err(_) => {}
         }
+        sleep(AGAIN).await;
+    }
+}
+
+/// How the order of this number of ours ends, when everything was mended.
+pub(crate) async fn end_of(till: &Till, no: &str) -> Result<String> {
+    let deadline = Instant::now() + MENDED_MAX;
+    loop {
+        let asked = till.call("orderquery", &json!({ "pay_out_trade_no": no })).await?;
+        let status = asked.text("pay_status");
+        if asked.status == 200 && status != "PS_PAYING" {
+            return Ok(status);
+        }
+        ensure!(Instant::now() < deadline, "INV-15: {no} has no end: {}", asked.body);
         sleep(AGAIN).await;
     }
 }

@@ -5,7 +5,12 @@
 #![recursion_limit = "256"]
 #![cfg(test)]
 
+mod clock;
 mod conflict;
+mod crowd;
+mod demo;
+mod disk;
+mod failover;
 mod ground;
 mod load;
 
@@ -66,9 +71,9 @@ async fn a_redis_that_forgets_and_goes_away_stops_no_payment() {
     under_load(async |ground| {
         ground.flush_redis().await?;
         sleep(Duration::from_secs(1)).await;
-        ground.redis.stop().await?;
+        ground.redis()?.stop().await?;
         sleep(Duration::from_secs(3)).await;
-        ground.redis.start_again().await
+        ground.redis()?.start_again().await
     })
     .await;
 }
@@ -77,9 +82,9 @@ async fn a_redis_that_forgets_and_goes_away_stops_no_payment() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_redis_that_hangs_stops_no_payment() {
     under_load(async |ground| {
-        ground.redis.pause().await?;
+        ground.redis()?.pause().await?;
         sleep(Duration::from_secs(4)).await;
-        ground.redis.unpause().await
+        ground.redis()?.unpause().await
     })
     .await;
 }

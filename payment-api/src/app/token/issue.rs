@@ -69,6 +69,19 @@ impl TokenIssuer {
         })
     }
 
+    /// An issuer with a secret that the platform has too (HS256).
+    pub fn sharing(issuer: &AppIssuer, kid: Option<&str>, secret: &Secret) -> Self {
+        Self {
+            issuer: issuer.issuer.clone(),
+            audience: issuer.audience.clone(),
+            header: Header {
+                kid: kid.map(str::to_owned),
+                ..Header::new(Algorithm::HS256)
+            },
+            key: EncodingKey::from_secret(secret.expose().as_bytes()),
+        }
+    }
+
     /// Signs the claims as they are; whether they make a valid token is for the verifier to say.
     ///
     /// # Errors

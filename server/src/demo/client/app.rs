@@ -1,8 +1,9 @@
 //! The metro App in a user's hand.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde_json::Value;
 
+use super::patience::asked;
 use super::{Reply, STREAM, http};
 use crate::demo::{Credentials, DemoUser};
 
@@ -14,6 +15,8 @@ pub struct App {
     /// The user.
     pub uid: String,
     token: String,
+    /// Whether it asks again where it gets no answer.
+    pub(super) is_patient: bool,
 }
 
 impl App {
@@ -24,6 +27,25 @@ impl App {
             base_url: credentials.base_url.clone(),
             uid: user.uid.clone(),
             token: user.app_token.clone(),
+            is_patient: false,
+        }
+    }
+
+    /// The same, that asks again where it gets no answer.
+    #[must_use]
+    pub fn patient(self) -> Self {
+        Self {
+            is_patient: true,
+            ..self
+        }
+    }
+
+    /// The same at another address.
+    #[must_use]
+    pub fn at(&self, base_url: &str) -> Self {
+        Self {
+            base_url: base_url.to_owned(),
+            ..self.clone()
         }
     }
 
@@ -83,6 +105,15 @@ impl App {
     }
 
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<Reply> {
+        let ask = async || {
+            // None of these streams its body, so each can be sent again.
+            let again = request.try_clone().context("a request that can be repeated")?;
+            self.send_once(again).await
+        };
+        asked(self.is_patient, ask).await
+    }
+
+    async fn send_once(&self, request: reqwest::RequestBuilder) -> Result<Reply> {
         let answer = request.send().await?;
         let status = answer.status().as_u16();
         let body = answer.bytes().await?;

@@ -38,7 +38,10 @@ impl LiveEvent {
     }
 }
 
-/// A stream of live events. Dropping it closes the stream.
+/// How soon a patient one comes back when its stream has ended.
+const COME_BACK: Duration = Duration::from_millis(100);
+
+/// A stream of live events; that of a patient App comes back when it ends. Dropping it closes the stream.
 pub struct LiveEvents {
     incoming: mpsc::UnboundedReceiver<LiveEvent>,
     /// What has come and nobody asked for yet.
@@ -52,23 +55,34 @@ impl LiveEvents {
     /// # Errors
     /// When it is refused, is no event stream, or does not become ready.
     pub async fn open(app: &App, after: Option<i64>) -> Result<Self> {
-        let mut answer = app.events(after).await?;
-        let kind = answer.headers().get("content-type").and_then(|kind| kind.to_str().ok());
-        ensure!(
-            answer.status() == 200 && kind.is_some_and(|kind| kind.starts_with("text/event-stream")),
-            "no stream of events: {}",
-            answer.status()
-        );
+        let mut answer = stream(app, after).await?;
         let (sender, incoming) = mpsc::unbounded_channel();
+        let app = app.clone();
         let reading = tokio::spawn(async move {
-            let mut frames = Frames::default();
-            while let Ok(Some(bytes)) = answer.chunk().await {
-                for event in frames.read(&bytes) {
-                    // Nobody waits any more.
-                    if sender.send(event).is_err() {
-                        return;
+            let mut last = after;
+            loop {
+                let mut frames = Frames::default();
+                while let Ok(Some(bytes)) = answer.chunk().await {
+                    for event in frames.read(&bytes) {
+                        last = Some(event.id);
+                        // Nobody waits any more.
+                        if sender.send(event).is_err() {
+                            return;
+                        }
                     }
                 }
+                if !app.is_patient {
+                    return;
+                }
+                // Its node has gone: another goes on from the last event that was heard.
+                answer = loop {
+                    tokio::time::sleep(COME_BACK).await;
+                    match stream(&app, last).await {
+                        Ok(answer) => break answer,
+                        Err(_) if !sender.is_closed() => {}
+                        Err(_) => return,
+                    }
+                };
             }
         });
         let mut events = Self {
@@ -101,6 +115,18 @@ impl LiveEvents {
             self.waiting.push(event);
         }
     }
+}
+
+/// A stream of events that has begun.
+async fn stream(app: &App, after: Option<i64>) -> Result<reqwest::Response> {
+    let answer = app.events(after).await?;
+    let kind = answer.headers().get("content-type").and_then(|kind| kind.to_str().ok());
+    ensure!(
+        answer.status() == 200 && kind.is_some_and(|kind| kind.starts_with("text/event-stream")),
+        "no stream of events: {}",
+        answer.status()
+    );
+    Ok(answer)
 }
 
 impl Drop for LiveEvents {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use metropay_core::clock::Clock;
@@ -11,6 +12,7 @@ use metropay_core::signing::{Algorithm, Answer, Request, SigningKey, VerifyingKe
 use serde_json::Value;
 
 use super::http;
+use super::patience::asked;
 use crate::demo::{Credentials, DemoCredential, DemoMerchant};
 
 /// Under which path the merchant API stands.
@@ -27,6 +29,15 @@ pub struct Till {
     key: Arc<SigningKey>,
     answers: Arc<BTreeMap<String, VerifyingKey>>,
     clock: Arc<dyn Clock>,
+    is_patient: bool,
+}
+
+/// The door turned the request away before anything was done: without a signature, since nobody was asked for his.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("turned away; to come again after {after:?}")]
+pub struct TurnedAway {
+    /// When to come again.
+    pub after: Duration,
 }
 
 /// An answer whose signature was verified.
@@ -83,7 +94,17 @@ impl Till {
             key: Arc::new(SigningKey::parse(algorithm, &private(credential)?)?),
             answers: Arc::new(answers),
             clock,
+            is_patient: false,
         })
+    }
+
+    /// The same, that asks again where it gets no answer.
+    #[must_use]
+    pub fn patient(self) -> Self {
+        Self {
+            is_patient: true,
+            ..self
+        }
     }
 
     /// Calls an operation (`applypay`, …) and verifies the answer's signature over the request's nonce.
@@ -91,6 +112,10 @@ impl Till {
     /// # Errors
     /// When there is no answer, or its signature does not fit.
     pub async fn call(&self, operation: &str, body: &Value) -> Result<Reply> {
+        asked(self.is_patient, || self.call_once(operation, body)).await
+    }
+
+    async fn call_once(&self, operation: &str, body: &Value) -> Result<Reply> {
         let body = serde_json::to_vec(body)?;
         let target = format!("{PREFIX}{operation}");
         let authority = self.base_url.split("://").nth(1).unwrap_or_default();
@@ -127,6 +152,12 @@ impl Till {
                 .ok_or_else(|| anyhow!("the answer ({status}) has no {name}"))?;
             Ok(value.to_str()?.to_owned())
         };
+        if let Some(after) = answer.headers().get("retry-after").filter(|_| status == 503)
+            && header("metropay-serial").is_err()
+        {
+            let after = Duration::from_secs(after.to_str()?.parse()?);
+            return Err(TurnedAway { after }.into());
+        }
         let (serial, timestamp) = (header("metropay-serial")?, header("metropay-timestamp")?.parse()?);
         let (echoed, signature) = (header("metropay-nonce")?, header("metropay-signature")?);
         ensure!(echoed == nonce, "the answer belongs to another request");

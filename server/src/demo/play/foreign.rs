@@ -31,7 +31,7 @@ pub(super) async fn play(scene: &Scene<'_>, sheet: &mut Sheet, tally: &mut Tally
     let what = "till: scan one whose owner must type";
     let (code, order) = sheet.play(what, expected, begin(scene, &shopper)).await?;
     let typed = async {
-        let (simulator, way) = (scene.stage.simulator.url(), scene.way.channel);
+        let (simulator, way) = (&scene.stage.credentials.simulator_url, scene.way.channel);
         shopper.type_password(simulator, way, &code).await?;
         until_paid(scene, &order).await
     };
@@ -43,7 +43,7 @@ pub(super) async fn play(scene: &Scene<'_>, sheet: &mut Sheet, tally: &mut Tally
 
 async fn pay(scene: &Scene<'_>, shopper: &Phone) -> Result<Came> {
     let code = shopper
-        .show_code(scene.stage.simulator.url(), scene.way.channel, false)
+        .show_code(&scene.stage.credentials.simulator_url, scene.way.channel, false)
         .await?;
     let (reply, order) = scene.order("OWN-CODE", &code, PRICE).await?;
     let paid = standing(&reply);
@@ -61,7 +61,7 @@ async fn pay(scene: &Scene<'_>, shopper: &Phone) -> Result<Came> {
 
 async fn begin(scene: &Scene<'_>, shopper: &Phone) -> Result<Came<(String, Order)>> {
     let code = shopper
-        .show_code(scene.stage.simulator.url(), scene.way.channel, true)
+        .show_code(&scene.stage.credentials.simulator_url, scene.way.channel, true)
         .await?;
     let (reply, order) = scene.order("TYPED", &code, WAITED_PRICE).await?;
     Ok(Came::words(standing(&reply)).with((code, order)))

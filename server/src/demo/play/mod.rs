@@ -15,7 +15,7 @@ mod trouble;
 mod undo;
 
 pub use sheet::{Line, Sheet};
-pub use stage::Ground;
+pub use stage::{Abroad, Ground};
 pub use table::table;
 
 use anyhow::Result;
@@ -39,14 +39,22 @@ pub struct Played {
 /// When the stage cannot be set. What goes otherwise in the play is on the sheet and no error.
 pub async fn play(ground: &Ground, tell: fn(&str)) -> Result<Played> {
     tell("setting the stage: simulators, server, keys, a merchant with two stores");
-    let stage = Stage::set(ground).await?;
-    tell(&format!("server    {}", stage.server.url()));
-    tell(&format!("gateways  {}\n", stage.simulator.url()));
-    Ok(play_on(stage, tell).await)
+    Ok(play_on(Stage::set(ground).await?, tell).await)
+}
+
+/// Plays everything against a set-up that runs elsewhere.
+///
+/// # Errors
+/// As [`play`].
+pub async fn play_against(abroad: &Abroad, tell: fn(&str)) -> Result<Played> {
+    tell("seeding: keys, a merchant with two stores, accounts with the gateways");
+    Ok(play_on(Stage::join(abroad).await?, tell).await)
 }
 
 /// Plays everything on a stage that is set.
 async fn play_on(mut stage: Stage, tell: fn(&str)) -> Played {
+    tell(&format!("server    {}", stage.credentials.base_url));
+    tell(&format!("gateways  {}\n", stage.credentials.simulator_url));
     let mut sheet = Sheet::new(tell);
     let mut tally = Tally::default();
     for way in &WAYS {

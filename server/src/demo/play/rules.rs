@@ -143,8 +143,8 @@ pub(super) async fn play(stage: &Stage, sheet: &mut Sheet) -> Result<(), Stopped
 
 /// Sets the second merchant up, and lets the rider sign.
 async fn open(stage: &Stage) -> Result<Came<Scene<'_>>> {
-    let engine = stage.server.engine();
-    let store = seed::further_merchant(engine, &stage.simulator, STORE).await?;
+    let engine = &stage.engine;
+    let store = seed::further_merchant(engine, &stage.credentials.simulator_url, STORE).await?;
     for (channel, cost) in COSTS {
         let account = AccountId(format!("{STORE}-{channel}"));
         people::weigh_account(engine, &STORE.into(), &account, (100, cost)).await?;
@@ -201,7 +201,7 @@ async fn sign(app: &App, mch_id: &str, channel: &str) -> Result<()> {
 
 /// Takes a script through its whole life: one person writes, another agrees. Answers the states it went through.
 async fn in_force(stage: &Stage, mch_id: &str, (kind, source, tests): Text) -> Result<String> {
-    let engine = stage.server.engine();
+    let engine = &stage.engine;
     let new = NewRule {
         kind,
         level: Level::Merchant,
@@ -232,7 +232,7 @@ async fn taken_back(stage: &Stage) -> Result<String> {
         level: Level::Merchant,
         scope: stage.mch_id().to_owned(),
     };
-    let before = rule::roll_back(stage.server.engine(), &place, "Wu").await?;
+    let before = rule::roll_back(&stage.engine, &place, "Wu").await?;
     Ok(match before {
         None => "the release's own decides".to_owned(),
         Some(rule) => format!("{} decides", rule.rule_no),
@@ -276,7 +276,7 @@ impl Scene<'_> {
             out_request_no: None,
             pay_no: Some(reply.text("pay_out_trade_no").as_str().into()),
         };
-        let payment = find(self.stage.server.engine(), &at.mch_id, &key).await?;
+        let payment = find(&self.stage.engine, &at.mch_id, &key).await?;
         Ok(Came::words(format!("{}, fee {}", standing(&reply), payment.fee.yuan())))
     }
 
@@ -288,7 +288,7 @@ impl Scene<'_> {
 }
 
 async fn repeated(stage: &Stage) -> Result<Came> {
-    let engine = stage.server.engine();
+    let engine = &stage.engine;
     let findings = verify::verify(&engine.db, &*engine.rules).await?;
     let finding = findings
         .iter()

@@ -1,4 +1,5 @@
-//! The stage: server and simulators in one process, on free ports, in a folder of their own, with clocks that can be moved.
+//! The stage: server and simulators in this process, on free ports, in a folder of their own; or a set-up that runs elsewhere. All
+//! their clocks can be moved.
 
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -7,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use metropay_core::clock::{Clock, Day, MovedClock, Time};
+use metropay_core::engine::Engine;
 use metropay_core::id::Uid;
 use metropay_core::random::{Random, SystemRandom};
 use metropay_core::secret::Secret;
@@ -15,10 +17,10 @@ use metropay_payment_api::app::token::{TokenClaims, TokenIssuer};
 use metropay_simulator::{Settings, Simulator};
 
 use crate::config::{Config, Profile};
-use crate::demo::client::{App, Control, Till};
+use crate::demo::client::{self, App, Control, Till};
 use crate::demo::folder::APP_KID;
 use crate::demo::{Credentials, DemoMerchant, DemoUser, Folder, seed};
-use crate::serve::Server;
+use crate::serve::{Server, build};
 
 /// How long a till waits in the play: long enough for a slow machine, short enough for a patient reader.
 pub(super) const TILL_WAIT: Duration = Duration::from_millis(2_500);
@@ -95,15 +97,30 @@ impl Drop for Ground {
     }
 }
 
-/// Everything that runs during a play.
+/// A set-up that runs elsewhere and was never played against, and where it is reached.
+pub struct Abroad {
+    /// The configuration of its nodes: their database, their master key, and a key of the App that is a shared secret.
+    pub config: Config,
+    /// Where clients reach it.
+    pub url: String,
+    /// Where its gateways are.
+    pub gateways: String,
+    /// Its nodes' listeners for operators. One that does not answer is passed over.
+    pub operators: Vec<String>,
+}
+
+/// Everything that is there during a play.
 pub(super) struct Stage {
     pub credentials: Credentials,
     pub control: Control,
-    pub server: Server,
-    pub simulator: Simulator,
+    /// On the set-up's database, for what operators look at.
+    pub engine: Arc<Engine>,
+    pub operators: Vec<String>,
     clock: Arc<MovedClock>,
     moved: Duration,
     tokens: TokenIssuer,
+    /// What runs in this process; nothing where the set-up runs elsewhere, whose nodes come and go: then clients are patient.
+    own: Option<(Server, Simulator)>,
 }
 
 impl Stage {
@@ -118,6 +135,7 @@ impl Stage {
             data_dir: Some(ground.path().join("simulator")),
             notice_pace_percent: 1,
             settle_ms: SETTLE_MS,
+            public_url: None,
         })
         .await
         .context("starting the simulators")?;
@@ -136,12 +154,57 @@ impl Stage {
         Ok(Self {
             credentials,
             control,
-            server,
-            simulator,
+            engine: Arc::clone(server.engine()),
+            operators: server.ops_url().into_iter().collect(),
             clock,
             moved,
             tokens,
+            own: Some((server, simulator)),
         })
+    }
+
+    /// Takes a set-up that runs elsewhere, and seeds it.
+    pub(super) async fn join(abroad: &Abroad) -> Result<Self> {
+        let config = &abroad.config;
+        let key = config.app.keys.first().context("app.keys has no key")?;
+        let secret = key.secret.as_ref();
+        let secret =
+            secret.context("app.keys: the play stands in for the App, and needs a key that is a shared secret")?;
+        let clock = Arc::new(MovedClock::default());
+        let moved = head_start(clock.now());
+        let (engine, keys) = build(config, config.server.listen, clock.clone()).await?;
+        let credentials = seed::seed_abroad(&engine, &keys, &abroad.url, &abroad.gateways)
+            .await
+            .context("seeding")?;
+        let mut stage = Self {
+            credentials,
+            control: Control::new(&abroad.gateways),
+            engine,
+            operators: abroad.operators.clone(),
+            clock,
+            moved: Duration::ZERO,
+            tokens: TokenIssuer::sharing(&config.app.issuer(), key.kid.as_deref(), secret),
+            own: None,
+        };
+        stage.move_clocks(moved).await?;
+        Ok(stage)
+    }
+
+    /// Puts all clocks on by so much: the gateways', this play's, and the nodes' where they run elsewhere.
+    async fn move_clocks(&mut self, by: Duration) -> Result<()> {
+        self.moved = self.moved.saturating_add(by);
+        let offset_ms = i64::try_from(self.moved.as_millis())?;
+        self.clock.set_ms(offset_ms);
+        self.control.set_clock(offset_ms).await?;
+        if self.own.is_some() {
+            return Ok(());
+        }
+        let mut heard = 0_usize;
+        for operators in &self.operators {
+            heard += usize::from(client::move_clock(operators, offset_ms).await?);
+        }
+        ensure!(heard > 0, "no node answers its operators");
+        Ok(())
     }
 
     /// The present moment of the play.
@@ -152,21 +215,29 @@ impl Stage {
     /// Puts all clocks past the end of this day, so far that its bill can be asked for.
     pub(super) async fn pass_midnight(&mut self, day: Day) -> Result<Time> {
         let by = day.end().plus(AFTER_MIDNIGHT).since(self.now());
-        self.moved = self.moved.saturating_add(by);
-        self.clock.advance(by);
-        self.control.set_clock(i64::try_from(self.moved.as_millis())?).await?;
+        self.move_clocks(by).await?;
         Ok(self.now())
     }
 
     /// A till of the merchant with its key of this algorithm.
     pub(super) fn till(&self, algorithm: Algorithm) -> Result<Till> {
         let merchant = self.credentials.merchants.first().context("there is no merchant")?;
-        Till::new(&self.credentials, merchant, algorithm, self.clock.clone())
+        Ok(self.patient(Till::new(&self.credentials, merchant, algorithm, self.clock.clone())?))
+    }
+
+    /// Where nodes come and go, a till calls again.
+    fn patient(&self, till: Till) -> Till {
+        if self.own.is_some() { till } else { till.patient() }
     }
 
     /// A till of another merchant, with its HMAC key.
     pub(super) fn till_of(&self, merchant: &DemoMerchant) -> Result<Till> {
-        Till::new(&self.credentials, merchant, Algorithm::HmacSha256, self.clock.clone())
+        Ok(self.patient(Till::new(
+            &self.credentials,
+            merchant,
+            Algorithm::HmacSha256,
+            self.clock.clone(),
+        )?))
     }
 
     /// The merchant's number.
@@ -200,12 +271,15 @@ impl Stage {
             uid: uid.to_owned(),
             app_token: self.tokens.issue(&claims)?,
         };
-        Ok(App::new(&self.credentials, &user))
+        let app = App::new(&self.credentials, &user);
+        Ok(if self.own.is_some() { app } else { app.patient() })
     }
 
     /// Ends everything, so that the folder can be removed.
     pub(super) async fn strike(self) {
-        self.server.stop().await;
+        if let Some((server, _simulator)) = self.own {
+            server.stop().await;
+        }
     }
 }
 
