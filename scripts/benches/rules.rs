@@ -89,11 +89,11 @@ fn main() {
 
     let mut criterion = Criterion::default().configure_from_args();
     criterion.bench_function("a fee that does nothing, with its table", |b| {
-        b.iter(|| rules.fee(&nothing, &fee))
+        b.iter(|| rules.fee(&nothing, &fee));
     });
     criterion.bench_function("the default fee", |b| b.iter(|| rules.fee(&fees, &fee)));
     criterion.bench_function("the default routing, three ways", |b| {
-        b.iter(|| rules.route(&routing, &route))
+        b.iter(|| rules.route(&routing, &route));
     });
     criterion.bench_function("routing and fee for one payment", |b| {
         b.iter(|| (rules.route(&routing, &route), rules.fee(&fees, &fee)));

@@ -118,6 +118,9 @@ pub(crate) fn machine(kind: Kind, source: &str) -> Result<Machine, Wrong> {
         let first = refusals.first().map(|refusal| refusal.en.clone());
         Wrong::Unfit(first.unwrap_or_default())
     })?;
+    // What the check left behind is not carried through the machine's life.
+    drop(shape);
+    machine.clear()?;
     Ok(machine)
 }
 

@@ -168,10 +168,16 @@ impl Machine {
     /// Clears up after a call that went well.
     pub(crate) fn rest(&self) -> Result<(), Wrong> {
         if self.lua.used_memory() > self.resting.saturating_add(GARBAGE_MAX) {
-            self.lua.gc_collect().map_err(|error| raised(&error))?;
-            // A full collection starts the collector again.
-            self.lua.gc_stop();
+            self.clear()?;
         }
+        Ok(())
+    }
+
+    /// Collects everything that is no more used.
+    pub(crate) fn clear(&self) -> Result<(), Wrong> {
+        self.lua.gc_collect().map_err(|error| raised(&error))?;
+        // A full collection starts the collector again.
+        self.lua.gc_stop();
         Ok(())
     }
 }

@@ -129,6 +129,7 @@ fn membership(request: &str, answer: &str) -> Script {
     Script::new(Kind::Membership, &source)
 }
 
+#[expect(clippy::too_many_lines, reason = "one table of cases")]
 #[test]
 fn a_call_stays_within_what_the_host_lets_rules_write() {
     let question = MembershipQuestion {
