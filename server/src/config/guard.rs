@@ -140,8 +140,19 @@ mod tests {
         }
     }
 
+    /// The configuration of a profile, read while no other test has its hands in the environment.
+    #[expect(clippy::result_large_err, reason = "figment's own type for its jail")]
+    fn loaded(profile: Profile) -> Config {
+        let mut loaded = None;
+        figment::Jail::expect_with(|_| {
+            loaded = Some(Config::load(profile, Path::new("no such folder")).unwrap());
+            Ok(())
+        });
+        loaded.unwrap()
+    }
+
     fn sound() -> Config {
-        let mut config = Config::load(Profile::Production, Path::new("no such folder")).unwrap();
+        let mut config = loaded(Profile::Production);
         config.secrets.master_key = MasterKey::generate(&SystemRandom).text();
         config.app.issuer = "the-app".to_owned();
         config.app.keys = vec![key("p7Qz1LxW0vRk8mTn5cYb2sHd6fGj3uEa")];
@@ -242,7 +253,7 @@ mod tests {
 
     #[test]
     fn no_profile_starts_without_a_master_key() {
-        let config = Config::load(Profile::Default, Path::new("no such folder")).unwrap();
+        let config = loaded(Profile::Default);
         assert!(
             config
                 .guard(Profile::Default)
