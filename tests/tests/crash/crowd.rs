@@ -26,7 +26,7 @@ impl Case {
 }
 
 /// Cases of all tests that are played at the same time. On PostgreSQL, which all of them share, each takes more room.
-const AT_ONCE: u32 = 40;
+const AT_ONCE: u32 = 18;
 static ROOM: Semaphore = Semaphore::const_new(AT_ONCE as usize);
 
 /// Plays all cases, the first ones first.
@@ -38,7 +38,7 @@ pub(crate) async fn play(cases: Vec<Case>) {
     let begun = Instant::now();
     let takes = match Store::asked() {
         Store::Embedded => 1,
-        Store::Postgres | Store::Nodes => 4,
+        Store::Postgres | Store::Nodes => 2,
     };
     let played = cases.into_iter().map(|case| async move {
         let _place = ROOM.acquire_many(takes).await.expect("the room is never closed");
