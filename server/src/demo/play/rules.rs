@@ -35,6 +35,9 @@ const PRICE: u64 = 10_000;
 /// How long a mandate may take to become usable after it was signed.
 const SIGNED_MAX: Duration = Duration::from_secs(10);
 
+/// Every node follows what was put in force or taken back within a second.
+const FOLLOWED: Duration = Duration::from_millis(1_100);
+
 /// A script with its tests.
 type Text = (Kind, &'static str, &'static str);
 
@@ -220,6 +223,7 @@ async fn in_force(stage: &Stage, mch_id: &str, (kind, source, tests): Text) -> R
     );
     states.push(rule::approve(engine, &no, "Wu").await?.state.word());
     states.push(rule::activate(engine, &no, "Wu").await?.state.word());
+    sleep(FOLLOWED).await;
     Ok(states.join(", "))
 }
 
@@ -230,6 +234,7 @@ async fn taken_back(stage: &Stage) -> Result<String> {
         scope: stage.mch_id().to_owned(),
     };
     let before = rule::roll_back(&stage.engine, &place, "Wu").await?;
+    sleep(FOLLOWED).await;
     Ok(match before {
         None => "the release's own decides".to_owned(),
         Some(rule) => format!("{} decides", rule.rule_no),
