@@ -65,3 +65,42 @@ pub trait Directory: Send + Sync + 'static {
     /// Forgets what is cached: something was changed.
     async fn forget(&self);
 }
+
+/// A category, at most, in letters.
+const CATEGORY_MAX: usize = 64;
+
+/// Whether a text is a category, or a category with a sub-category.
+pub(crate) fn is_category(text: &str) -> bool {
+    let word = |word: &str| {
+        !word.is_empty()
+            && word
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    };
+    text.len() <= CATEGORY_MAX && text.split('/').count() <= 2 && text.split('/').all(word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_category_is_one_or_two_plain_words() {
+        for text in ["retail", "retail/department", "a-1/b-2"] {
+            assert!(is_category(text), "{text}");
+        }
+        for text in [
+            "",
+            "/",
+            "retail/",
+            "/x",
+            "a/b/c",
+            "Retail",
+            "a b",
+            "零售",
+            &"a".repeat(65),
+        ] {
+            assert!(!is_category(text), "{text}");
+        }
+    }
+}

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use metropay_core::network::is_this_machine;
 use metropay_core::secret::Secret;
 use serde::Deserialize;
 use url::Url;
@@ -123,16 +124,7 @@ impl RedisConfig {
     pub fn leaves_in_plain_text(&self) -> bool {
         let stays = |url: &String| {
             let url = Url::parse(url).ok();
-            let host = url
-                .as_ref()
-                .and_then(Url::host_str)
-                .map(|host| host.trim_matches(['[', ']']));
-            host.is_some_and(|host| {
-                host == "localhost"
-                    || host
-                        .parse::<std::net::IpAddr>()
-                        .is_ok_and(|address| address.is_loopback())
-            })
+            url.as_ref().and_then(Url::host_str).is_some_and(is_this_machine)
         };
         !self.is_secure() && !self.urls.iter().all(stays)
     }

@@ -3,6 +3,7 @@
 //! A story runs in [`story`]: when it ends, the world is left alone until everything has ended by itself, and then the
 //! books are checked. So every story proves the books.
 
+mod acts;
 pub mod balancer;
 pub mod channel;
 pub mod containers;

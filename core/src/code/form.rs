@@ -54,6 +54,16 @@ pub enum CheckDigit {
     None,
 }
 
+impl CheckDigit {
+    /// How many digits it takes.
+    const fn digits(self) -> usize {
+        match self {
+            Self::Luhn => 1,
+            Self::None => 0,
+        }
+    }
+}
+
 /// What the App shows of a code at first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -128,16 +138,22 @@ impl CodeForm {
             return Err(Unfit::TooLong);
         }
         let beginning = format!("{prefix}{}", kind.digit());
-        let fixed = beginning.len().saturating_add(usize::from(check == CheckDigit::Luhn));
-        foreign::check(&beginning, length, length.saturating_sub(fixed))?;
-        Ok(Self {
+        let form = Self {
             beginning,
             prefix_length: prefix.len(),
             length,
             check,
             symbology: Symbology::Both,
             life: limit::CODE_LIFE,
-        })
+        };
+        foreign::check(&form.beginning, length, form.random_digits())?;
+        Ok(form)
+    }
+
+    /// How many of its digits are random.
+    fn random_digits(&self) -> usize {
+        let fixed = self.beginning.len().saturating_add(self.check.digits());
+        self.length.saturating_sub(fixed)
     }
 
     /// The same form, shown like this.
@@ -170,9 +186,7 @@ impl CodeForm {
 
     /// A fresh code. Whether it lives already is for the database to say.
     pub fn issue(&self, random: &dyn Random) -> String {
-        let check = usize::from(self.check == CheckDigit::Luhn);
-        let fixed = self.beginning.len().saturating_add(check);
-        let mut digits = format!("{}{}", self.beginning, random.digits(self.length.saturating_sub(fixed)));
+        let mut digits = format!("{}{}", self.beginning, random.digits(self.random_digits()));
         if self.check == CheckDigit::Luhn {
             digits.push(check_digit(&digits));
         }
@@ -206,12 +220,10 @@ pub fn recognise(forms: &[CodeForm], scanned: &str) -> Recognised {
     let text = scanned.trim_matches([' ', '\t', '\r', '\n']);
     // Ours are tested first and by one exact pattern each; what begins like ours and fails was misread, never foreign.
     if text.bytes().all(|b| b.is_ascii_digit()) {
-        let held: Vec<bool> = forms.iter().filter_map(|form| form.holds(text)).collect();
-        if held.contains(&true) {
-            return Recognised::Ours(text.to_owned());
-        }
-        if !held.is_empty() {
-            return Recognised::Malformed;
+        match forms.iter().filter_map(|form| form.holds(text)).max() {
+            Some(true) => return Recognised::Ours(text.to_owned()),
+            Some(false) => return Recognised::Malformed,
+            None => {}
         }
     }
     foreign::looks_like(text).map_or(Recognised::Malformed, |looks| Recognised::Foreign {
@@ -223,7 +235,7 @@ pub fn recognise(forms: &[CodeForm], scanned: &str) -> Recognised {
 /// A code as it may stand in logs: the first three digits and the last two.
 pub fn masked(digits: &str) -> String {
     match (digits.get(..3), digits.get(digits.len().saturating_sub(2)..)) {
-        (Some(first), Some(last)) if digits.len() >= 16 => format!("{first}***{last}"),
+        (Some(first), Some(last)) if digits.len() >= LENGTH => format!("{first}***{last}"),
         _ => "***".to_owned(),
     }
 }

@@ -15,7 +15,7 @@ use crate::rule::repeat::{FeePin, Pins, RoutePin};
 use crate::rules::RuleVersion;
 use crate::rules::fee::FeeQuestion;
 use crate::rules::route::{Choice, RouteQuestion, Way};
-use crate::store::payment::Facts;
+use crate::store::facts::Facts;
 use crate::store::user::UserState;
 
 /// What a decision depends on beside the order: bounds, how channels are doing, the time, and chance.

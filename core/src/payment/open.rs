@@ -14,7 +14,7 @@ use crate::money::Fen;
 use crate::problem::{Code, Problem};
 use crate::store;
 use crate::store::at_once::{Placed, Placing};
-use crate::store::payment::Facts;
+use crate::store::facts::Facts;
 use crate::store::user::UserState;
 
 /// What came of it.
@@ -54,7 +54,6 @@ pub(super) async fn open(
     Ok(Opened::Fresh(Box::new(payment)))
 }
 
-/// In one statement, where the database can.
 async fn write(engine: &Engine, payment: &Payment) -> Result<Placed, DbErr> {
     if engine.db.writes_in_one_statement() {
         at_once(engine, payment).await
@@ -63,6 +62,7 @@ async fn write(engine: &Engine, payment: &Payment) -> Result<Placed, DbErr> {
     }
 }
 
+/// In one statement, where the database can.
 async fn at_once(engine: &Engine, payment: &Payment) -> Result<Placed, DbErr> {
     let (Some(uid), Some(code_id), Some(mandate_id)) = (&payment.uid, &payment.code_id, &payment.mandate_id) else {
         return in_steps(engine, payment).await;
@@ -88,7 +88,7 @@ async fn in_steps(engine: &Engine, payment: &Payment) -> Result<Placed, DbErr> {
         }
         // The first write has made this transaction the only one that writes: what stands now stands until it ends.
         if !still_stands(
-            &store::payment::facts(&tx, &payment.code_hash, &payment.mch_id).await?,
+            &store::facts::of_code(&tx, &payment.code_hash, &payment.mch_id).await?,
             payment,
         ) {
             return Ok(Placed::Overtaken);

@@ -43,19 +43,21 @@ async fn scan_and_pay(engine: &Arc<Engine>, mch_id: &MchId, ask: PayAsk) -> Resu
     let shop = shop(engine, mch_id).await?;
     let ruling = Ruling::for_payment(engine, &shop).await?;
     let scanned = code::issue::scanned(engine, &ruling, &ask.qrcode);
-    let placed = match (&scanned, store_in_use(&shop, &ask)) {
-        (_, Err(problem)) => Err(No::Refused(problem)),
-        (Err(_), Ok(())) => Err(No::Refused(Problem::new(Code::CodeMalformed))),
-        (Ok(scanned), Ok(())) => match &scanned.foreign {
-            None => place(engine, &shop, &ask, scanned, &ruling).await,
-            Some(code) => foreign::place(engine, &shop, &ask, (scanned, code), &ruling).await,
-        },
+    let (placed, scanned) = match (store_in_use(&shop, &ask), scanned) {
+        (Err(problem), scanned) => (Err(No::Refused(problem)), scanned.ok()),
+        (Ok(()), Err(problem)) => (Err(No::Refused(problem)), None),
+        (Ok(()), Ok(scanned)) => {
+            let placed = match &scanned.foreign {
+                None => place(engine, &shop, &ask, &scanned, &ruling).await,
+                Some(code) => foreign::place(engine, &shop, &ask, (&scanned, code), &ruling).await,
+            };
+            (placed, Some(scanned))
+        }
     };
     ruling.finish().await;
-    match (placed, scanned) {
-        (Ok((payment, with)), _) => answer_in_time(engine, payment, with).await,
-        (Err(no), Ok(scanned)) => refuse(engine, &shop, &ask, Some(&scanned), no).await,
-        (Err(_), Err(problem)) => refuse(engine, &shop, &ask, None, No::Refused(problem)).await,
+    match placed {
+        Ok((payment, with)) => answer_in_time(engine, payment, with).await,
+        Err(no) => refuse(engine, &shop, &ask, scanned.as_ref(), no).await,
     }
 }
 
@@ -70,7 +72,7 @@ async fn place(
 ) -> Result<(Payment, With), No> {
     let (mch_id, code_hash) = (&shop.merchant.mch_id, scanned.hash.as_str());
     for _ in 0..DECISIONS_MAX {
-        let facts = store::payment::facts(engine.db.read(), code_hash, mch_id).await;
+        let facts = store::facts::of_code(engine.db.read(), code_hash, mch_id).await;
         let facts = facts.map_err(Problem::from)?;
         let by = Circumstances::of(engine);
         let decision = decide(ask, shop, &facts, (ruling, &scanned.version), &by)?;
@@ -222,7 +224,7 @@ async fn wait_for_end(engine: &Engine, payment: Payment) -> Result<Payment, Prob
 }
 
 /// The code was taken between reading and writing: by this merchant or by another.
-async fn code_taken(engine: &Engine, mch_id: &MchId, facts: &[store::payment::Facts]) -> Result<Problem, Problem> {
+async fn code_taken(engine: &Engine, mch_id: &MchId, facts: &[store::facts::Facts]) -> Result<Problem, Problem> {
     let Some(code) = facts.first() else {
         return Ok(Problem::new(Code::CodeInvalid));
     };

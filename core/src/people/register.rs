@@ -4,10 +4,9 @@ use serde_json::Value;
 
 use crate::engine::Engine;
 use crate::id::{AccountId, ChannelId, MchId, Serial, StoreId};
-use crate::merchant::{ChannelAccount, Credential, Merchant, Standing, Store};
+use crate::merchant::{ChannelAccount, Credential, Merchant, Standing, Store, is_category};
 use crate::network::Network;
 use crate::problem::{Code, Problem};
-use crate::rule::is_category;
 use crate::secret::Secret;
 use crate::signing::{Algorithm, RsaSize, VerifyingKey, ed25519_pair, hmac_secret, rsa_pair};
 use crate::store::{self, Tx};

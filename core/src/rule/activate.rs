@@ -1,8 +1,8 @@
 //! Putting a rule in force, and going back: one action each, atomic, and every node follows within a second.
 
 use super::draft::person;
-use super::life::{Act, advance};
-use super::{Place, Refused, Rule, RuleState};
+use super::life::{Act, advance, record};
+use super::{Place, Refused, Rule};
 use crate::engine::Engine;
 use crate::id::RuleNo;
 use crate::store::{self, Tx};
@@ -98,8 +98,7 @@ async fn begin(
     rule.replaces = replaces;
     rule.activated_at = Some(now);
     rule.ended_at = None;
-    write(tx, &rule, seen).await?;
-    store::rule_act::note(tx, (&rule.rule_no, act.words().0), (by, String::new()), now).await?;
+    record(tx, (&rule, seen), act.words().0, (by, String::new()), now).await?;
     Ok(rule)
 }
 
@@ -107,17 +106,8 @@ async fn end(engine: &Engine, tx: &Tx, mut rule: Rule, act: &str, by: &str) -> R
     let now = engine.clock.now();
     let seen = advance(&mut rule, Act::Archive)?;
     rule.ended_at = Some(now);
-    write(tx, &rule, seen).await?;
-    store::rule_act::note(tx, (&rule.rule_no, act), (by, String::new()), now).await?;
+    record(tx, (&rule, seen), act, (by, String::new()), now).await?;
     Ok(rule)
-}
-
-async fn write(tx: &Tx, rule: &Rule, seen: RuleState) -> Result<(), Refused> {
-    if store::rule::change(tx, rule, seen).await? {
-        Ok(())
-    } else {
-        Err(Refused::Busy)
-    }
 }
 
 /// Ends an act on what is in force: every node learns of it by the directory's version.

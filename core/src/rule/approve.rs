@@ -1,7 +1,7 @@
 //! Agreeing to a rule: four eyes.
 
 use super::draft::person;
-use super::life::{Act, advance};
+use super::life::{Act, advance, record};
 use super::{Refused, Rule, ShadowReport};
 use crate::engine::Engine;
 use crate::id::RuleNo;
@@ -28,10 +28,7 @@ pub async fn approve(engine: &Engine, rule_no: &RuleNo, by: &str) -> Result<Rule
     rule.approver = Some(by.to_owned());
     let now = engine.clock.now();
     let tx = engine.db.begin().await?;
-    if !store::rule::change(&tx, &rule, seen).await? {
-        return Err(Refused::Busy);
-    }
-    store::rule_act::note(&tx, (rule_no, "approve"), (by, String::new()), now).await?;
+    record(&tx, (&rule, seen), "approve", (by, String::new()), now).await?;
     tx.commit().await?;
     Ok(rule)
 }

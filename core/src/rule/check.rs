@@ -5,8 +5,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::draft::person;
-use super::life::{Act, advance};
-use super::{Level, Refused, Rule, with_script};
+use super::explain::find;
+use super::life::{Act, advance, record};
+use super::{Level, Refused, Rule};
 use crate::code::foreign::{self, FOREIGN};
 use crate::code::form::{CodeForm, Recognised};
 use crate::engine::Engine;
@@ -16,7 +17,6 @@ use crate::random::{Random, SystemRandom};
 use crate::rules::check::{Refusal, RefusalWord, TestRun};
 use crate::rules::code::{CodeQuestion, ScanQuestion};
 use crate::rules::{Kind, Needs, Rules, Script};
-use crate::store;
 
 /// Codes of a rule's form that are held against everybody else's forms.
 pub const CODES_TRIED: u64 = 1_000_000;
@@ -51,7 +51,7 @@ pub struct CodesTried {
 /// [`Refused::State`]; [`Refused::Script`] with every finding.
 pub async fn check(engine: &Engine, rule_no: &RuleNo, by: &str) -> Result<(Rule, CheckReport), Refused> {
     person(by)?;
-    let (mut rule, script) = with_script(engine, rule_no).await?;
+    let (mut rule, script) = find(engine, rule_no).await?;
     let seen = advance(&mut rule, Act::Check)?;
     let (rules, question, tests) = (Arc::clone(&engine.rules), engine.code.clone(), rule.tests.clone());
     let also = other_form(engine, &rule)?;
@@ -69,12 +69,9 @@ pub async fn check(engine: &Engine, rule_no: &RuleNo, by: &str) -> Result<(Rule,
     }
     let now = engine.clock.now();
     let tx = engine.db.begin().await?;
-    if !store::rule::change(&tx, &rule, seen).await? {
-        return Err(Refused::Busy);
-    }
     let act = if passed { "check" } else { "check_failed" };
     let found = report.refusals.iter().map(ToString::to_string).collect::<Vec<_>>();
-    store::rule_act::note(&tx, (rule_no, act), (by, found.join("\n")), now).await?;
+    record(&tx, (&rule, seen), act, (by, found.join("\n")), now).await?;
     tx.commit().await?;
     if passed {
         Ok((rule, report))

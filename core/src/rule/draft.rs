@@ -3,11 +3,12 @@
 use super::{Level, Refused, Rule, RuleState};
 use crate::engine::Engine;
 use crate::id::{MchId, RuleNo};
+use crate::merchant::is_category;
 use crate::rules::check::{Refusal, RefusalWord};
 use crate::rules::{Kind, SOURCE_MAX, Script};
 use crate::store;
 
-/// A person's name, a category's word, at most, in characters.
+/// A person's name, at most, in characters.
 const NAME_MAX: usize = 64;
 /// A note, at most, in characters.
 const NOTE_MAX: usize = 1_000;
@@ -69,7 +70,7 @@ pub async fn draft(engine: &Engine, new: NewRule) -> Result<Rule, Refused> {
         ended_at: None,
     };
     let tx = engine.db.begin().await?;
-    store::rule_source::keep(&tx, &script, now).await?;
+    store::rule_source::keep(&tx, [&script], now).await?;
     store::rule::insert(&tx, rule.clone()).await?;
     let by = (rule.author.as_str(), rule.note.clone());
     store::rule_act::note(&tx, (&rule.rule_no, "draft"), by, now).await?;
@@ -103,17 +104,6 @@ async fn scope(engine: &Engine, new: &NewRule) -> Result<(), Refused> {
     }
 }
 
-/// Whether a text is a category, or a category with a sub-category.
-pub(crate) fn is_category(text: &str) -> bool {
-    let word = |word: &str| {
-        !word.is_empty()
-            && word
-                .bytes()
-                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-    };
-    text.len() <= NAME_MAX && text.split('/').count() <= 2 && text.split('/').all(word)
-}
-
 fn field(field: &'static str, zh: &'static str, en: &'static str) -> Refused {
     Refused::Field { field, zh, en }
 }
@@ -126,30 +116,5 @@ fn too_long(kind: Kind) -> Refusal {
         column: None,
         zh: "脚本与测试各不超过 64 KiB".to_owned(),
         en: "script and tests have 64 KiB each at most".to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_category_is_one_or_two_plain_words() {
-        for text in ["retail", "retail/department", "a-1/b-2"] {
-            assert!(is_category(text), "{text}");
-        }
-        for text in [
-            "",
-            "/",
-            "retail/",
-            "/x",
-            "a/b/c",
-            "Retail",
-            "a b",
-            "零售",
-            &"a".repeat(65),
-        ] {
-            assert!(!is_category(text), "{text}");
-        }
     }
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::repeat::Pins;
-use super::{Level, Place, Refused, Rule, RuleAct, RuleScope, RuleState};
+use super::{Level, Place, Refused, Rule, RuleAct, RuleScope};
 use crate::engine::Engine;
 use crate::id::{MchId, PayNo, RuleNo};
 use crate::problem::Problem;
@@ -80,15 +80,11 @@ pub async fn list(
 /// # Errors
 /// [`Refused::NotFound`].
 pub async fn find(engine: &Engine, rule_no: &RuleNo) -> Result<(Rule, Script), Refused> {
-    super::with_script(engine, rule_no).await
-}
-
-/// The script of a version, whoever used it.
-///
-/// # Errors
-/// When the database does not answer.
-pub async fn source(engine: &Engine, version: &RuleVersion) -> Result<Option<Script>, Refused> {
-    Ok(store::rule_source::find(engine.db.read(), version).await?)
+    let rule = store::rule::find(engine.db.write(), rule_no).await?;
+    let rule = rule.ok_or(Refused::NotFound)?;
+    let script = store::rule_source::find(engine.db.write(), &rule.version).await?;
+    let script = script.ok_or_else(|| Problem::fault(format!("{} is not kept", rule.version)))?;
+    Ok((rule, script))
 }
 
 /// What a rule of this kind was asked for a payment, as JSON; nothing where none was.
@@ -113,11 +109,4 @@ pub async fn asked_of(engine: &Engine, pay_no: &PayNo, kind: Kind) -> Result<Opt
 /// When the database does not answer.
 pub async fn acts(engine: &Engine, rule_no: &RuleNo) -> Result<Vec<RuleAct>, Refused> {
     Ok(store::rule_act::of(engine.db.read(), rule_no).await?)
-}
-
-impl Rule {
-    /// Whether it is in force, suspended or not.
-    pub fn is_in_force(&self) -> bool {
-        matches!(self.state, RuleState::Active | RuleState::Suspended)
-    }
 }

@@ -1,6 +1,8 @@
 //! From which state to which an act leads.
 
 use super::{Refused, Rule, RuleState};
+use crate::clock::Time;
+use crate::store::{self, Tx};
 
 /// What is done with a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,8 +62,25 @@ pub(super) fn advance(rule: &mut Rule, act: Act) -> Result<RuleState, Refused> {
         Refused::State { is: before, zh, en }
     })?;
     rule.state = after;
-    rule.place = matches!(after, RuleState::Active | RuleState::Suspended).then(|| rule.stands_at().to_string());
+    rule.place = rule.is_in_force().then(|| rule.stands_at().to_string());
     Ok(before)
+}
+
+/// Writes down how a rule stands now, and what was done with it.
+///
+/// # Errors
+/// [`Refused::Busy`] when it does not stand as it was `seen` any more.
+pub(super) async fn record(
+    tx: &Tx,
+    (rule, seen): (&Rule, RuleState),
+    act: &str,
+    (by, detail): (&str, String),
+    now: Time,
+) -> Result<(), Refused> {
+    if !store::rule::change(tx, rule, seen).await? {
+        return Err(Refused::Busy);
+    }
+    Ok(store::rule_act::note(tx, (&rule.rule_no, act), (by, detail), now).await?)
 }
 
 #[cfg(test)]

@@ -22,9 +22,8 @@ use std::fmt;
 pub use activate::{activate, archive, resume, roll_back};
 pub use approve::approve;
 pub use check::{CODES_TRIED, CheckReport, CodesTried, check, examine};
-pub(crate) use draft::is_category;
 pub use draft::{NewRule, draft};
-pub use explain::{Explained, acts, asked_of, explain, find, list, source};
+pub use explain::{Explained, acts, asked_of, explain, find, list};
 pub(crate) use in_force::load;
 pub use in_force::{InForce, RuleScope, RuleSet};
 pub(crate) use ruling::Ruling;
@@ -35,10 +34,9 @@ pub use crate::store::rule::{Level, Model as Rule, RuleState};
 pub use crate::store::rule_act::Model as RuleAct;
 
 use crate::engine::Engine;
-use crate::id::RuleNo;
 use crate::problem::Problem;
+use crate::rules::Kind;
 use crate::rules::check::Refusal;
-use crate::rules::{Kind, Script};
 use crate::store;
 
 /// Where a rule stands: its kind, its level, and for whom there.
@@ -70,6 +68,11 @@ impl fmt::Display for Place {
 }
 
 impl Rule {
+    /// Whether it is in force, suspended or not.
+    pub fn is_in_force(&self) -> bool {
+        matches!(self.state, RuleState::Active | RuleState::Suspended)
+    }
+
     /// Where it stands.
     pub fn stands_at(&self) -> Place {
         Place {
@@ -136,23 +139,12 @@ impl From<sea_orm::DbErr> for Refused {
     }
 }
 
-/// A rule with its script.
-async fn with_script(engine: &Engine, rule_no: &RuleNo) -> Result<(Rule, Script), Refused> {
-    let rule = store::rule::find(engine.db.write(), rule_no).await?;
-    let rule = rule.ok_or(Refused::NotFound)?;
-    let script = store::rule_source::find(engine.db.write(), &rule.version).await?;
-    let script = script.ok_or_else(|| Problem::fault(format!("{} is not kept", rule.version)))?;
-    Ok((rule, script))
-}
-
 /// Keeps the scripts that come with this release, so that what payments pin of them can be run again after the next.
 ///
 /// # Errors
 /// When the database does not answer.
 pub async fn keep_defaults(engine: &Engine) -> Result<(), Problem> {
-    for kind in Kind::ALL {
-        let script = engine.rules.default_script(kind);
-        store::rule_source::keep(engine.db.write(), &script, engine.clock.now()).await?;
-    }
-    Ok(())
+    let scripts = Kind::ALL.map(|kind| engine.rules.default_script(kind));
+    let scripts = scripts.iter().map(|script| &**script);
+    Ok(store::rule_source::keep(engine.db.write(), scripts, engine.clock.now()).await?)
 }

@@ -107,7 +107,7 @@ impl<'a> Ruling<'a> {
             return Ok(Ruled { answer, version });
         };
         if rule.suspended {
-            return Err(failed_with(format!("rule {} is suspended", rule.rule_no)));
+            return Err(failed(format!("rule {} is suspended", rule.rule_no)));
         }
         let failures = self.engine.rule_failures();
         match call(rules, &rule.script) {
@@ -128,11 +128,7 @@ impl<'a> Ruling<'a> {
     }
 }
 
-fn failed(error: RuleError) -> Problem {
-    failed_with(error)
-}
-
-fn failed_with(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Problem {
+fn failed(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Problem {
     Problem {
         source: Some(source.into()),
         ..Problem::new(Code::RuleError)

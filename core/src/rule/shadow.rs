@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::draft::person;
-use super::life::{Act, advance};
+use super::explain::find;
+use super::life::{Act, advance, record};
 use super::repeat::Pins;
-use super::{Level, Place, Refused, Rule, with_script};
+use super::{Level, Place, Refused, Rule};
 use crate::engine::Engine;
 use crate::id::{PayNo, RuleNo};
 use crate::money::Fen;
@@ -65,20 +66,17 @@ pub struct Difference {
 pub async fn shadow(engine: &Engine, rule_no: &RuleNo, last: u64, by: &str) -> Result<(Rule, ShadowReport), Refused> {
     person(by)?;
     bounded(last)?;
-    let (mut rule, script) = with_script(engine, rule_no).await?;
+    let (mut rule, script) = find(engine, rule_no).await?;
     let seen = advance(&mut rule, Act::Shadow)?;
     let report = run(engine, (&script, rule.day_totals), &rule.stands_at(), last).await?;
     rule.shadow_report = Some(serde_json::to_string(&report).map_err(Problem::fault)?);
     let now = engine.clock.now();
     let tx = engine.db.begin().await?;
-    if !store::rule::change(&tx, &rule, seen).await? {
-        return Err(Refused::Busy);
-    }
     let found = format!(
         "{} payments, {} the same, {} failed",
         report.run, report.same, report.failed
     );
-    store::rule_act::note(&tx, (rule_no, "shadow"), (by, found), now).await?;
+    record(&tx, (&rule, seen), "shadow", (by, found), now).await?;
     tx.commit().await?;
     Ok((rule, report))
 }

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::Refused;
 use super::activate::done;
-use super::life::{Act, advance};
+use super::life::{Act, advance, record};
 use crate::audit::alarm::{self, AlarmKind};
 use crate::engine::Engine;
 use crate::id::RuleNo;
@@ -44,10 +44,10 @@ pub(super) async fn suspend(engine: &Engine, rule_no: &RuleNo, why: String) -> R
     let Ok(seen) = advance(&mut rule, Act::Suspend) else {
         return Ok(());
     };
-    if !store::rule::change(&tx, &rule, seen).await? {
-        return Ok(());
+    match record(&tx, (&rule, seen), "suspend", ("metropay", why.clone()), now).await {
+        Err(Refused::Busy) => return Ok(()),
+        recorded => recorded?,
     }
-    store::rule_act::note(&tx, (rule_no, "suspend"), ("metropay", why.clone()), now).await?;
     let text = format!(
         "the rule at {} failed {FAILURES_MAX} times in a row and is suspended ({why}); go back with: metropay rules rollback",
         rule.stands_at()

@@ -1,7 +1,6 @@
 //! Connections. On the embedded database one that writes and several that read; on PostgreSQL three pools, so that a crowd of
 //! questions or a busy job never keeps a payment waiting for a connection.
 
-use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -15,6 +14,8 @@ use sea_orm::{
 };
 use sea_orm_migration::{MigratorTrait, seaql_migrations};
 use serde::Deserialize;
+
+use crate::network::is_this_machine;
 
 /// What a connection is for. Each has a pool of its own on PostgreSQL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,13 +130,7 @@ impl Db {
             return false;
         };
         let host = options.get_host();
-        let stays = options.get_socket().is_some()
-            || host.starts_with('/')
-            || host == "localhost"
-            || host
-                .trim_matches(['[', ']'])
-                .parse::<IpAddr>()
-                .is_ok_and(|address| address.is_loopback());
+        let stays = options.get_socket().is_some() || host.starts_with('/') || is_this_machine(host);
         let is_sure = matches!(
             options.get_ssl_mode(),
             PgSslMode::Require | PgSslMode::VerifyCa | PgSslMode::VerifyFull

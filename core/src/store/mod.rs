@@ -21,6 +21,7 @@ pub mod db;
 pub mod directory_version;
 pub mod entry;
 pub mod event;
+pub mod facts;
 pub mod job;
 pub mod mandate;
 pub mod merchant;

@@ -26,15 +26,19 @@ pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// Keeps a script, where it is not kept already.
-pub async fn keep(db: &impl ConnectionTrait, script: &Script, now: Time) -> Result<(), DbErr> {
-    let row = Model {
+/// Keeps scripts, those that are not kept already.
+pub async fn keep(
+    db: &impl ConnectionTrait,
+    scripts: impl IntoIterator<Item = &Script>,
+    now: Time,
+) -> Result<(), DbErr> {
+    let row = |script: &Script| Model {
         version: script.version.clone(),
         kind: script.kind,
         source: script.source.to_string(),
         created_at: now,
     };
-    Entity::insert(row.into_active_model())
+    Entity::insert_many(scripts.into_iter().map(|script| row(script).into_active_model()))
         .on_conflict_do_nothing_on([Column::Version])
         .exec_without_returning(db)
         .await

@@ -196,6 +196,17 @@ async fn the_same_number_answers_the_same_order_for_ever() {
 }
 
 #[tokio::test]
+async fn a_store_out_of_use_is_told_before_anything_about_the_code() {
+    let shop = Shop::open().await;
+    let mut sale = shop.sale("1234");
+    assert_eq!(shop.post("applypay", sale.clone()).await.code(), "CODE_MALFORMED");
+    shop.switches.stores_off.lock().unwrap().push("SZTX001".into());
+    assert_eq!(shop.post("applypay", sale.clone()).await.code(), "STORE_DISABLED");
+    sale["store_id"] = json!("SZTX404");
+    assert_eq!(shop.post("applypay", sale).await.code(), "STORE_UNKNOWN");
+}
+
+#[tokio::test]
 async fn the_same_number_with_anything_changed_is_a_conflict_that_names_it() {
     let shop = Shop::open().await;
     let (sale, paid) = shop.paid().await;

@@ -12,7 +12,7 @@ use metropay_core::secret::Secret;
 use metropay_simulator::{Effect, Gateway};
 use serde_json::{Value, json};
 
-use crate::{Shop, USER, money};
+use crate::shop::{Shop, USER, money};
 
 /// A shop whose app works with certificates and sealed contents, and whose payments are partly paid by coupons.
 async fn sealed() -> (Shop, SignedContract) {
