@@ -12,6 +12,8 @@ use crate::clock::{Clock, Day};
 use crate::id::{AccountId, ChannelId, MchId};
 use crate::limit;
 use crate::live::Live;
+use crate::member::{Member, MemberRegistry, PlatformSigner};
+use crate::membership::{BuiltOf, Desk};
 use crate::merchant::{ChannelAccount, Directory};
 use crate::money::Fen;
 use crate::once::Once;
@@ -21,6 +23,7 @@ use crate::rule::Failures;
 use crate::rules::Rules;
 use crate::rules::code::CodeQuestion;
 use crate::rules::fee::DayTotals;
+use crate::sms::Sms;
 use crate::store::{Db, Lane};
 use crate::vault::{IndexPurpose, Place, Purpose, Vault};
 
@@ -80,6 +83,12 @@ pub struct Parts {
     pub directory: Arc<dyn Directory>,
     /// The linked channels.
     pub channels: ChannelRegistry,
+    /// The linked membership systems.
+    pub members: MemberRegistry,
+    /// Signs what leaves the platform for merchants' systems.
+    pub signer: Arc<dyn PlatformSigner>,
+    /// Sends text messages.
+    pub sms: Arc<dyn Sms>,
     /// Bounds on money and waiting.
     pub caps: Caps,
     /// The address under which channels and Apps reach us, without a slash at the end.
@@ -95,6 +104,8 @@ pub struct Engine {
     health: Arc<Health>,
     rule_failures: Arc<Failures>,
     day_totals: Cache<(MchId, Day), DayTotals>,
+    member_adapters: Cache<BuiltOf, Arc<dyn Member>>,
+    member_desk: Arc<Desk>,
 }
 
 /// How old a merchant's totals of the day may be, for a fee that falls with them.
@@ -124,6 +135,8 @@ impl Engine {
                 .max_capacity(DAY_TOTALS_MAX)
                 .time_to_live(DAY_TOTALS_KEPT)
                 .build(),
+            member_adapters: Cache::new(ADAPTERS_MAX),
+            member_desk: Arc::default(),
         }
     }
 
@@ -140,6 +153,8 @@ impl Engine {
             health: Arc::clone(&self.health),
             rule_failures: Arc::clone(&self.rule_failures),
             day_totals: self.day_totals.clone(),
+            member_adapters: self.member_adapters.clone(),
+            member_desk: Arc::clone(&self.member_desk),
         }
     }
 
@@ -151,6 +166,16 @@ impl Engine {
     /// Merchants' totals of the day, as last counted.
     pub(crate) const fn day_totals(&self) -> &Cache<(MchId, Day), DayTotals> {
         &self.day_totals
+    }
+
+    /// What speaks to merchants' membership systems, as built.
+    pub(crate) const fn member_adapters(&self) -> &Cache<BuiltOf, Arc<dyn Member>> {
+        &self.member_adapters
+    }
+
+    /// Which membership systems are being asked on this node.
+    pub(crate) const fn member_desk(&self) -> &Arc<Desk> {
+        &self.member_desk
     }
 
     /// How the channel accounts are doing.

@@ -35,11 +35,19 @@ pub enum EventKind {
     MandateSuspended,
     /// A mandate ended.
     MandateClosed,
+    /// He became a member somewhere.
+    MemberOpened,
+    /// He is a member there no longer.
+    MemberClosed,
+    /// The merchant did not do what he wished.
+    MemberRefused,
+    /// He has another phone number.
+    PhoneChanged,
 }
 
 impl EventKind {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 14] = [
         Self::PaymentPlaced,
         Self::PaymentSucceeded,
         Self::PaymentFailed,
@@ -50,6 +58,10 @@ impl EventKind {
         Self::MandateActive,
         Self::MandateSuspended,
         Self::MandateClosed,
+        Self::MemberOpened,
+        Self::MemberClosed,
+        Self::MemberRefused,
+        Self::PhoneChanged,
     ];
 
     /// The word as the App sees it.
@@ -65,6 +77,10 @@ impl EventKind {
             Self::MandateActive => "mandate.active",
             Self::MandateSuspended => "mandate.suspended",
             Self::MandateClosed => "mandate.closed",
+            Self::MemberOpened => "member.opened",
+            Self::MemberClosed => "member.closed",
+            Self::MemberRefused => "member.refused",
+            Self::PhoneChanged => "phone.changed",
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The engine of metropay: its words, its contracts with channels and rules, the flows of payments, and its tables.
 //!
 //! Reading order: *words* (money, id, clock, random, secret, json, limit, problem, invariant), *contracts* (channel, rules,
-//! member, merchant, live, once, peers), *flows* (one room per noun, one file per verb), and the private tables beneath them. No HTTP, no channel
+//! member, merchant, live, once, peers, sms), *flows* (one room per noun, one file per verb), and the private tables beneath them. No HTTP, no channel
 //! and no Lua is known here.
 
 // Words.
@@ -25,6 +25,7 @@ pub mod merchant;
 pub mod once;
 pub mod peers;
 pub mod rules;
+pub mod sms;
 
 // What all flows stand on.
 pub mod engine;
@@ -37,6 +38,7 @@ pub mod event;
 pub mod job;
 pub mod ledger;
 pub mod mandate;
+pub mod membership;
 pub mod node;
 pub mod notice;
 pub mod payment;

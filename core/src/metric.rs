@@ -82,6 +82,8 @@ metrics! {
         "Mandates that came into a state: pending, active, suspended or closed.";
     NOTICES = Counter("metropay_notices_total", ["channel", "outcome"]),
         "Notifications of channels: applied, deferred (to be applied again), quarantined or refused (not genuine).";
+    MEMBER_QUESTIONS = Counter("metropay_member_questions_total", ["system", "outcome"]),
+        "Questions to merchants' membership systems: answered, or what went wrong, by its word.";
     ALARMS = Counter("metropay_alarms_total", ["kind"]),
         "Alarms raised for a person to look at.";
 

@@ -124,6 +124,12 @@ codes! {
     NeedMandate = "NEED_MANDATE", Refused;
     /// A cap was met.
     LimitExceeded = "LIMIT_EXCEEDED", Refused;
+    /// The merchant has no membership.
+    MembershipNotOffered = "MEMBERSHIP_NOT_OFFERED", NotFound;
+    /// No code was sent to this number, or not this one, or it is over: one answer for all.
+    PhoneCodeInvalid = "PHONE_CODE_INVALID", Refused;
+    /// The text message could not be sent.
+    SmsNotSent = "SMS_NOT_SENT", Unavailable;
     /// No such store with this merchant.
     StoreUnknown = "STORE_UNKNOWN", Refused;
     /// The merchant's rules gave no way or no fee.

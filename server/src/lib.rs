@@ -6,4 +6,5 @@ pub mod config;
 pub mod demo;
 pub mod registry;
 pub mod serve;
+pub mod sms;
 pub mod watch;

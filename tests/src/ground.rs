@@ -50,6 +50,7 @@ fn configuration(folder: &Path) -> Result<Config> {
     let mut config = Config::load(Profile::Demo, Path::new("no such folder"))?;
     config.server.listen = ([127, 0, 0, 1], 0).into();
     config.server.ops_listen = Some(([127, 0, 0, 1], 0).into());
+    config.sms.file = Some(folder.join("sms.log"));
     config.database.url = format!("sqlite://{}/metropay.db?mode=rwc", folder.display());
     Ok(config)
 }

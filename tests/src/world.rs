@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use metropay_core::audit::alarm::{self, Alarm};
 use metropay_core::clock::{Clock, Day, MovedClock};
 use metropay_core::secret::Secret;
@@ -170,6 +170,17 @@ impl World {
             further: Mutex::default(),
             ground,
         })
+    }
+
+    /// The last text message: its number and its code.
+    ///
+    /// # Errors
+    /// When none was sent.
+    pub fn last_sms(&self) -> Result<(String, String)> {
+        let sent = std::fs::read_to_string(self.ground.folder.path().join("sms.log")).context("no message was sent")?;
+        let last = sent.lines().last().and_then(|line| line.split_once(' '));
+        let (phone, code) = last.context("no message was sent")?;
+        Ok((phone.to_owned(), code.to_owned()))
     }
 
     /// Lets so much time pass, for the platform and for the gateways.

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::books::{self, Movement};
 use crate::clock::Clock;
+use crate::club::Club;
 use crate::fault::Faults;
 use crate::notice::Notices;
 use crate::server::Settings;
@@ -57,6 +58,8 @@ pub struct Signer {
 pub struct Frame {
     /// The gateways' time.
     pub clock: Clock,
+    /// A merchant's membership system.
+    pub(crate) club: Club,
     /// The durable tables.
     pub store: Store,
     /// The fault script.

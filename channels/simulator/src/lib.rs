@@ -5,11 +5,12 @@
 //! code with the adapters, so that a mistake in an adapter shows against it.
 //!
 //! One listener serves all three: the gateways under `/wechat`, `/alipay` and `/unionpay`, and the control interface
-//! (accounts, books, faults, clock, notices) under `/control`.
+//! (accounts, books, faults, clock, notices) under `/control`. Beside them, under `/club`, stands a merchant's own membership system.
 
 mod alipay;
 mod books;
 mod clock;
+mod club;
 mod control;
 mod fault;
 mod frame;
@@ -20,6 +21,7 @@ mod unionpay;
 mod wechat;
 
 pub use books::{Movement, MovementKind};
+pub use club::{CLUB_SECRET, ClubBooks, ClubMood};
 pub use fault::{Effect, Fault};
 pub use frame::{Frame, Gateway, Refused, SignedBefore, Signer};
 pub use notice::NoticeAttempt;

@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use crate::clock::Clock;
+use crate::club::{self, Club};
 use crate::fault::Faults;
 use crate::frame::Frame;
 use crate::notice::Notices;
@@ -63,6 +64,7 @@ impl Simulator {
         let addr = listener.local_addr()?;
         let frame = Arc::new(Frame {
             clock: Clock::default(),
+            club: Club::default(),
             store: Store::open(settings.data_dir.as_deref())?,
             faults: Faults::default(),
             notices: Notices::new(),
@@ -71,6 +73,7 @@ impl Simulator {
         });
         let app: Router = Router::new()
             .merge(control::router())
+            .merge(club::router())
             .nest("/wechat", wechat::router())
             .nest("/alipay", alipay::router())
             .nest("/unionpay", unionpay::router())

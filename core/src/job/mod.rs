@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::engine::Engine;
 use crate::problem::Problem;
-use crate::{ledger, mandate, metric, notice, payment, refund, reversal, store};
+use crate::{ledger, mandate, membership, metric, notice, payment, refund, reversal, store};
 
 /// A job and how often it runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +30,10 @@ pub enum Job {
     RecheckContracts,
     /// Seals the ledger.
     SealLedger,
+    /// Asks membership systems what users wish.
+    AskMembers,
+    /// Tells membership systems of members' money.
+    TellMembers,
     /// Forgets what is over: nonces, old codes, old events.
     Forget,
 }
@@ -45,13 +49,15 @@ const FORGET_MAX: u64 = 5_000;
 
 impl Job {
     /// All jobs.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::CompletePayments,
         Self::CompleteRefunds,
         Self::CompleteReversals,
         Self::ApplyNotices,
         Self::RecheckContracts,
         Self::SealLedger,
+        Self::AskMembers,
+        Self::TellMembers,
         Self::Forget,
     ];
 
@@ -64,6 +70,8 @@ impl Job {
             Self::ApplyNotices => "apply_notices",
             Self::RecheckContracts => "recheck_contracts",
             Self::SealLedger => "seal_ledger",
+            Self::AskMembers => "ask_members",
+            Self::TellMembers => "tell_members",
             Self::Forget => "forget",
         }
     }
@@ -72,7 +80,7 @@ impl Job {
     pub const fn rest(self) -> Duration {
         match self {
             Self::CompletePayments | Self::CompleteRefunds | Self::CompleteReversals => Duration::from_millis(500),
-            Self::ApplyNotices => Duration::from_secs(1),
+            Self::ApplyNotices | Self::AskMembers | Self::TellMembers => Duration::from_secs(1),
             Self::RecheckContracts | Self::SealLedger => Duration::from_secs(2),
             Self::Forget => Duration::from_secs(60),
         }
@@ -135,6 +143,8 @@ impl Job {
             Self::ApplyNotices => notice::apply_due(engine).await,
             Self::RecheckContracts => mandate::recheck_due(engine).await,
             Self::SealLedger => ledger::seal::seal_under(engine, self.name(), fence).await,
+            Self::AskMembers => membership::ask_due(engine).await,
+            Self::TellMembers => membership::hear_due(engine).await,
             Self::Forget => forget(engine).await,
         }
     }
@@ -172,5 +182,12 @@ async fn forget(engine: &Engine) -> Result<usize, Problem> {
         .db
         .again(random, || store::event::forget_before(db, events_before))
         .await?;
-    Ok(usize::try_from(nonces.saturating_add(codes).saturating_add(events)).unwrap_or(usize::MAX))
+    let changes = engine
+        .db
+        .again(random, || store::phone_change::forget_before(db, codes_before))
+        .await?;
+    let all = [nonces, codes, events, changes]
+        .into_iter()
+        .fold(0, u64::saturating_add);
+    Ok(usize::try_from(all).unwrap_or(usize::MAX))
 }

@@ -26,7 +26,7 @@ pub use draft::{NewRule, draft};
 pub use explain::{Explained, acts, asked_of, explain, find, list};
 pub(crate) use in_force::load;
 pub use in_force::{InForce, RuleScope, RuleSet};
-pub(crate) use ruling::Ruling;
+pub(crate) use ruling::{MembershipRule, Ruling, membership_rule, noted};
 pub use shadow::{Difference, SHADOW_DEFAULT, SHADOW_MAX, ShadowReport, shadow, try_on_past};
 pub(crate) use suspend::Failures;
 

@@ -128,6 +128,49 @@ impl<'a> Ruling<'a> {
     }
 }
 
+/// The `membership` rule of a merchant, for what speaks to its membership system.
+#[derive(Debug, Clone)]
+pub(crate) struct MembershipRule {
+    /// The rule; nothing where the release's own script stands.
+    pub rule_no: Option<RuleNo>,
+    /// Its script.
+    pub script: Arc<Script>,
+    /// Whether nobody is to be asked by it.
+    pub suspended: bool,
+}
+
+/// The `membership` rule in force for a merchant.
+pub(crate) async fn membership_rule(engine: &Engine, shop: &MerchantFile) -> Result<MembershipRule, Problem> {
+    let set = engine.directory.rules(&RuleScope::of(shop)).await?;
+    Ok(set.of(Kind::Membership).map_or_else(
+        || MembershipRule {
+            rule_no: None,
+            script: engine.rules.default_script(Kind::Membership),
+            suspended: false,
+        },
+        |rule| MembershipRule {
+            rule_no: Some(rule.rule_no.clone()),
+            script: Arc::clone(&rule.script),
+            suspended: rule.suspended,
+        },
+    ))
+}
+
+/// Counts how a rule did that was asked elsewhere; one that has failed too often in a row is suspended.
+pub(crate) async fn noted(engine: &Engine, rule_no: &RuleNo, failed: Option<String>) {
+    let failures = engine.rule_failures();
+    let Some(why) = failed else {
+        failures.none(rule_no);
+        return;
+    };
+    tracing::warn!(rule = %rule_no, "rule {rule_no} failed: {why}");
+    if failures.one_more(rule_no)
+        && let Err(error) = suspend(engine, rule_no, why).await
+    {
+        tracing::error!(rule = %rule_no, %error, "rule {rule_no} cannot be suspended: {error}");
+    }
+}
+
 fn failed(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Problem {
     Problem {
         source: Some(source.into()),

@@ -40,6 +40,10 @@ pub struct Model {
     pub phone_sealed: Option<String>,
     /// The phone's blind index.
     pub phone_index: Option<String>,
+    /// Counts the numbers that he had: what a membership system was told last is one of them.
+    pub phone_version: i32,
+    /// When he got the present one, where it is not the first.
+    pub phone_changed_at: Option<Time>,
     /// When it was opened (last).
     pub opened_at: Time,
     /// When it was closed, while it is.
@@ -51,11 +55,6 @@ pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
-/// Opens an account, for the first time or again; a frozen one stays frozen.
-pub async fn open(db: &impl ConnectionTrait, user: Model) -> Result<(), DbErr> {
-    open_all(db, vec![user]).await
-}
-
 /// Opens accounts, each for the first time or again; frozen ones stay frozen.
 pub async fn open_all(db: &impl ConnectionTrait, users: Vec<Model>) -> Result<(), DbErr> {
     let conflict = OnConflict::column(Column::Uid)
@@ -63,6 +62,8 @@ pub async fn open_all(db: &impl ConnectionTrait, users: Vec<Model>) -> Result<()
             Column::Status,
             Column::PhoneSealed,
             Column::PhoneIndex,
+            Column::PhoneVersion,
+            Column::PhoneChangedAt,
             Column::OpenedAt,
             Column::ClosedAt,
         ])
@@ -71,6 +72,19 @@ pub async fn open_all(db: &impl ConnectionTrait, users: Vec<Model>) -> Result<()
     Entity::insert_many(users.into_iter().map(IntoActiveModel::into_active_model))
         .on_conflict(conflict)
         .exec_without_returning(db)
+        .await
+        .map(|_| ())
+}
+
+/// Sets a user's phone.
+pub async fn set_phone(tx: &DatabaseTransaction, user: &Model) -> Result<(), DbErr> {
+    Entity::update_many()
+        .col_expr(Column::PhoneSealed, Expr::value(user.phone_sealed.clone()))
+        .col_expr(Column::PhoneIndex, Expr::value(user.phone_index.clone()))
+        .col_expr(Column::PhoneVersion, Expr::value(user.phone_version))
+        .col_expr(Column::PhoneChangedAt, Expr::value(user.phone_changed_at))
+        .filter(Column::Uid.eq(user.uid.clone()))
+        .exec(tx)
         .await
         .map(|_| ())
 }

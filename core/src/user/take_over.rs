@@ -1,17 +1,16 @@
 //! Users taken over in bulk: a migration from an earlier system, or the crowd of a load test.
 
-use super::{User, UserState};
+use super::{User, nobody, with_phone};
 use crate::engine::Engine;
 use crate::id::Uid;
 use crate::problem::Problem;
 use crate::store;
-use crate::vault::{IndexPurpose, Place, Purpose};
 
 /// Users that are written down by one statement.
 const AT_ONCE: usize = 500;
 
 /// Opens the consumption code for all of these users, each with the phone that the App has verified. Whoever has it open
-/// already keeps it; a frozen user stays frozen.
+/// already keeps it; a frozen user stays frozen. Memberships come from the earlier system too: none is wished here.
 ///
 /// # Errors
 /// When the database does not answer; those before are open then, and doing it again is safe.
@@ -26,17 +25,5 @@ pub async fn take_over(engine: &Engine, users: &[(Uid, String)]) -> Result<(), P
 }
 
 fn row(engine: &Engine, uid: &Uid, phone: &str) -> Result<User, Problem> {
-    let place = Place {
-        table: "app_user",
-        column: "phone_sealed",
-        row: uid.as_str(),
-    };
-    Ok(User {
-        uid: uid.clone(),
-        status: UserState::Active,
-        phone_sealed: Some(engine.seal(Purpose::Personal, place, phone)?),
-        phone_index: Some(engine.vault.index(IndexPurpose::Phone, phone)),
-        opened_at: engine.clock.now(),
-        closed_at: None,
-    })
+    with_phone(engine, nobody(uid, engine.clock.now()), phone, engine.clock.now())
 }

@@ -15,6 +15,10 @@ pub enum IndexPurpose {
     Code,
     /// The unguessable part of a notification URL; half as long as the others.
     NotifyPath,
+    /// The secret from which numbers of members are made that the platform keeps itself.
+    MemberNumber,
+    /// Codes that were sent by text message, of which nothing else is stored.
+    SentCode,
 }
 
 /// Letters of a notification path: 128 bits are beyond guessing, and channels bound the length of URLs.
@@ -26,6 +30,8 @@ pub(super) struct IndexKeys {
     contract_handle: hmac::Key,
     code: hmac::Key,
     notify_path: hmac::Key,
+    member_number: hmac::Key,
+    sent_code: hmac::Key,
 }
 
 impl IndexKeys {
@@ -35,6 +41,8 @@ impl IndexKeys {
             contract_handle: master.hashing("contract handle"),
             code: master.hashing("code"),
             notify_path: master.hashing("notify path"),
+            member_number: master.hashing("member number"),
+            sent_code: master.hashing("sent code"),
         }
     }
 }
@@ -50,6 +58,8 @@ impl Vault {
             IndexPurpose::ContractHandle => &self.index.contract_handle,
             IndexPurpose::Code => &self.index.code,
             IndexPurpose::NotifyPath => &self.index.notify_path,
+            IndexPurpose::MemberNumber => &self.index.member_number,
+            IndexPurpose::SentCode => &self.index.sent_code,
         };
         let mut letters = hex::encode(hmac::sign(key, text.as_bytes()));
         if purpose == IndexPurpose::NotifyPath {

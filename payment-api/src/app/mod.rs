@@ -1,4 +1,4 @@
-//! What the App asks over HTTP: the consumption code, the events about it, mandates, consumption records; and the pages
+//! What the App asks over HTTP: the consumption code, the events about it, mandates, memberships, the phone number, consumption records; and the pages
 //! that a user's browser passes on its way to a channel's signing page and back.
 //!
 //! Everything under `/app/v1/` is asked by a [`rider`](self): a user who is proven by a token of the App's own server, on
@@ -16,9 +16,11 @@ mod code;
 mod device;
 mod event;
 mod mandate;
+mod membership;
 mod merchant;
 mod moment;
 mod named;
+mod phone;
 mod record;
 mod refusal;
 mod rider;
@@ -77,6 +79,14 @@ pub fn router() -> OpenApiRouter<Doors> {
         .routes(routes!(mandate::show::show, mandate::close::close))
         .routes(routes!(merchant::channels::channels))
         .routes(routes!(merchant::prefer::prefer))
+        .routes(routes!(membership::list::list))
+        .routes(routes!(
+            membership::show::show,
+            membership::join::join,
+            membership::leave::leave
+        ))
+        .routes(routes!(phone::send_code::send_code))
+        .routes(routes!(phone::change::change))
         .routes(routes!(record::list::list))
         .routes(routes!(record::detail::detail))
         .routes(routes!(record::barcode::barcode))

@@ -36,13 +36,16 @@ fn every_path_of_the_app_is_described_in_chinese_with_token_and_refusals() {
     let expected = [
         "DELETE /app/v1/code-account",
         "DELETE /app/v1/mandates/{mandate_id}",
+        "DELETE /app/v1/merchants/{mch_id}/membership",
         "GET /app/v1/code-account",
         "GET /app/v1/codes/{code_id}",
         "GET /app/v1/events",
         "GET /app/v1/events/poll",
         "GET /app/v1/mandates",
         "GET /app/v1/mandates/{mandate_id}",
+        "GET /app/v1/memberships",
         "GET /app/v1/merchants/{mch_id}/channels",
+        "GET /app/v1/merchants/{mch_id}/membership",
         "GET /app/v1/records",
         "GET /app/v1/records/{pay_out_trade_no}",
         "GET /app/v1/records/{pay_out_trade_no}/barcode.svg",
@@ -50,7 +53,10 @@ fn every_path_of_the_app_is_described_in_chinese_with_token_and_refusals() {
         "POST /app/v1/codes",
         "POST /app/v1/devices/revoke",
         "POST /app/v1/mandates",
+        "POST /app/v1/phone/code",
+        "PUT /app/v1/merchants/{mch_id}/membership",
         "PUT /app/v1/merchants/{mch_id}/preferred-channel",
+        "PUT /app/v1/phone",
     ];
     assert_eq!(known, expected.map(str::to_owned).into());
     for (method, path, operation) in operations {

@@ -5,6 +5,8 @@ mod account;
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod club;
+#[cfg(test)]
 mod code;
 #[cfg(test)]
 mod description;
@@ -17,9 +19,13 @@ mod gateway;
 #[cfg(test)]
 mod mandate;
 #[cfg(test)]
+mod membership;
+#[cfg(test)]
 mod notice;
 #[cfg(test)]
 mod phone;
+#[cfg(test)]
+mod phone_change;
 #[cfg(test)]
 mod platform;
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! A platform on a database of its own, with two merchants and the channels of [`gateway`](super::gateway).
 
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
 use bytes::Bytes;
@@ -18,6 +19,7 @@ use metropay_core::engine::{Caps, Engine, Parts};
 use metropay_core::id::{MchId, OutRequestNo, StoreId, Uid};
 use metropay_core::limit;
 use metropay_core::live::InProcessLive;
+use metropay_core::member::MemberRegistry;
 use metropay_core::money::Fen;
 use metropay_core::once::DatabaseOnce;
 use metropay_core::payment::pay::pay;
@@ -26,6 +28,8 @@ use metropay_core::people::{self, BuiltinDirectory, NewMerchant, PlatformKeys, u
 use metropay_core::problem::Problem;
 use metropay_core::random::{Random, SystemRandom};
 use metropay_core::rules::code::CodeQuestion;
+use metropay_core::secret::Secret;
+use metropay_core::sms::{CallError, Sms, SmsMessage};
 use metropay_core::vault::MasterKey;
 use metropay_migrations::Migrator;
 use metropay_payment_api::app::AppDoor;
@@ -42,6 +46,7 @@ use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
+use super::club::Club;
 use super::gateway::{Gateway, Posting, Redirecting, SIGNATURE};
 use super::phone::Phone;
 
@@ -63,6 +68,8 @@ pub(crate) struct Platform {
     pub(crate) engine: Arc<Engine>,
     pub(crate) clock: Arc<MovedClock>,
     pub(crate) gateway: Gateway,
+    pub(crate) sms: Arc<KeptSms>,
+    pub(crate) club: Club,
     /// Cancelled when the node is about to stop.
     pub(crate) leaving: CancellationToken,
     router: Router,
@@ -83,7 +90,8 @@ impl Platform {
         Migrator::up(db.write(), None).await.unwrap();
         let clock = Arc::new(MovedClock::default());
         let gateway = Gateway::default();
-        let engine = engine(db, &clock, &gateway).await;
+        let (sms, club) = (Arc::new(KeptSms::default()), Club::default());
+        let engine = engine(db, &clock, &gateway, (&sms, &club)).await;
         merchants(&engine).await;
         let (issuer, tokens) = app_server();
         let app = AppDoor {
@@ -109,6 +117,8 @@ impl Platform {
             leaving,
             clock,
             gateway,
+            sms,
+            club,
             router: fit(routes, door),
             issuer,
             orders: AtomicU32::new(0),
@@ -231,7 +241,47 @@ async fn keys() -> Arc<PlatformKeys> {
     Arc::clone(KEYS.get_or_init(make).await)
 }
 
-async fn engine(db: Db, clock: &Arc<MovedClock>, gateway: &Gateway) -> Arc<Engine> {
+/// Keeps what it was to send, or sends nothing.
+#[derive(Default)]
+pub(crate) struct KeptSms {
+    sent: Mutex<Vec<(String, String)>>,
+    broken: AtomicBool,
+}
+
+impl KeptSms {
+    /// The last message: the number and the code.
+    pub(crate) fn last(&self) -> (String, String) {
+        self.sent.lock().unwrap().last().cloned().expect("a message was sent")
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.sent.lock().unwrap().len()
+    }
+
+    pub(crate) fn break_off(&self, broken: bool) {
+        self.broken.store(broken, Ordering::SeqCst);
+    }
+}
+
+#[async_trait]
+impl Sms for KeptSms {
+    async fn send(&self, phone: &Secret, message: &SmsMessage) -> Result<(), CallError> {
+        if self.broken.load(Ordering::SeqCst) {
+            return Err(CallError::NotSent("no line".to_owned()));
+        }
+        let SmsMessage::PhoneCode { code, .. } = message;
+        let message = (phone.expose().to_owned(), code.expose().to_owned());
+        self.sent.lock().unwrap().push(message);
+        Ok(())
+    }
+}
+
+async fn engine(
+    db: Db,
+    clock: &Arc<MovedClock>,
+    gateway: &Gateway,
+    (sms, club): (&Arc<KeptSms>, &Club),
+) -> Arc<Engine> {
     let master = MasterKey::generate(&SystemRandom);
     let vault = unlock_vault(&db, &master, &**clock, &SystemRandom).await.unwrap();
     let channels = ChannelRegistry::new()
@@ -251,6 +301,9 @@ async fn engine(db: Db, clock: &Arc<MovedClock>, gateway: &Gateway) -> Arc<Engin
         once: Arc::new(DatabaseOnce::new(db.clone())),
         db,
         channels,
+        members: MemberRegistry::new().with(club.clone()),
+        signer: keys().await,
+        sms: sms.clone(),
         caps: Caps {
             till_wait: Duration::from_millis(300),
             ..Caps::default()

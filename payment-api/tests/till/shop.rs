@@ -23,6 +23,7 @@ use metropay_core::engine::{Caps, Engine, Parts};
 use metropay_core::id::{AccountId, ChannelId, MchId, Serial, StoreId, Uid};
 use metropay_core::live::InProcessLive;
 use metropay_core::mandate::{self, Signing};
+use metropay_core::member::MemberRegistry;
 use metropay_core::merchant::{ChannelAccount, Credential, Directory, MerchantFile, Standing};
 use metropay_core::once::DatabaseOnce;
 use metropay_core::people::{
@@ -33,6 +34,7 @@ use metropay_core::rule::{RuleScope, RuleSet};
 use metropay_core::rules::code::CodeQuestion;
 use metropay_core::secret::Secret;
 use metropay_core::signing::{self, Algorithm, SigningKey, VerifyingKey};
+use metropay_core::sms::NoSms;
 use metropay_core::user;
 use metropay_core::vault::MasterKey;
 use metropay_migrations::Migrator;
@@ -252,6 +254,9 @@ impl Shop {
             channels: ChannelRegistry::new()
                 .with(AsWechat(gateway.clone()))
                 .with(AsUnionpay(gateway.clone())),
+            members: MemberRegistry::new(),
+            signer: keys.clone(),
+            sms: Arc::new(NoSms),
             caps: Caps {
                 till_wait: TILL_WAIT,
                 ..caps

@@ -4,7 +4,7 @@ use metropay_core::Db;
 use metropay_core::secret::Secret;
 use metropay_core::vault::MasterKey;
 
-use super::{CodeKind, Config, Profile, RedisConfig};
+use super::{CodeKind, Config, Profile, RedisConfig, SmsProvider};
 
 /// Everything that stands against a start, in words that an operator can act on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -79,6 +79,14 @@ impl Config {
         }
         if self.drill.movable_clock {
             reasons.push("drill.movable_clock is true: the time of real money is moved by nobody".to_owned());
+        }
+        if self.sms.provider == SmsProvider::Log {
+            reasons.push("sms.provider is \"log\": codes that users are sent would stand in the log".to_owned());
+        }
+        if self.merchant_calls.allows_this_machine() {
+            reasons.push(
+                "merchant_calls.allowed_networks holds this machine: merchants could have it call itself".to_owned(),
+            );
         }
         if self.code.kind == CodeKind::Test {
             reasons.push("code.type is \"test\": codes of a test environment carry no real money".to_owned());

@@ -1,6 +1,7 @@
 //! The configuration: defaults, then the profile's file, then the environment. Unknown fields are refused.
 
 mod guard;
+mod merchant_calls;
 mod traces;
 
 use std::net::SocketAddr;
@@ -25,7 +26,10 @@ use metropay_web::client::Proxies;
 use serde::Deserialize;
 
 pub use guard::Unsafe;
+pub use merchant_calls::MerchantCallsConfig;
 pub use traces::TracesConfig;
+
+pub use crate::sms::{SmsConfig, SmsProvider};
 
 /// Under which profile a server runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -83,6 +87,12 @@ pub struct Config {
     /// How a crowd is let in.
     #[serde(default)]
     pub entrance: EntranceSettings,
+    /// Where merchants' servers may be called.
+    #[serde(default)]
+    pub merchant_calls: MerchantCallsConfig,
+    /// What sends text messages.
+    #[serde(default)]
+    pub sms: SmsConfig,
     /// Logs.
     pub log: LogConfig,
     /// Traces.

@@ -19,7 +19,8 @@ use metropay_core::node::{DatabaseClock, follow_room};
 use metropay_core::people::{PlatformKeys, unlock_vault};
 use metropay_core::random::SystemRandom;
 use metropay_core::rule;
-use metropay_core::vault::{MasterKey, Vault};
+use metropay_core::secret::Secret;
+use metropay_core::vault::{IndexPurpose, MasterKey, Vault};
 use metropay_core::{Db, Lane};
 use metropay_migrations::Migrator;
 use metropay_payment_api::app::AppDoor;
@@ -98,7 +99,14 @@ impl Server {
         let time = DatabaseClock::start(clock, &db).await.context("the database's time")?;
         let (vault, keys) = unlock(config, &db, &*time).await?;
         let mut shared = Shared::start(config, &node, &db)?;
-        let engine = Arc::new(engine(config, addr, node, time.clone(), (db, vault), &shared)?);
+        let engine = Arc::new(engine(
+            config,
+            addr,
+            node,
+            time.clone(),
+            (db, vault, Arc::clone(&keys)),
+            &shared,
+        )?);
         rule::keep_defaults(&engine)
             .await
             .context("keeping the rules of this release")?;
@@ -233,7 +241,14 @@ pub(crate) async fn build(
         ..config.clone()
     };
     let shared = Shared::start(&alone, "alone", &db)?;
-    let engine = engine(config, addr, "alone".to_owned(), clock, (db, vault), &shared)?;
+    let engine = engine(
+        config,
+        addr,
+        "alone".to_owned(),
+        clock,
+        (db, vault, Arc::clone(&keys)),
+        &shared,
+    )?;
     Ok((Arc::new(engine), keys))
 }
 
@@ -254,7 +269,7 @@ fn engine(
     addr: SocketAddr,
     node: String,
     clock: Arc<dyn Clock>,
-    (db, vault): (Db, Vault),
+    (db, vault, signer): (Db, Vault, Arc<PlatformKeys>),
     shared: &Shared,
 ) -> Result<Engine> {
     let public_url = match config.server.public_url.trim_end_matches('/') {
@@ -266,6 +281,8 @@ fn engine(
     } else {
         registry::channels()
     };
+    let number_secret = Secret::from(vault.index(IndexPurpose::MemberNumber, "builtin"));
+    let members = registry::members(config.merchant_calls.guard("member")?, &number_secret)?;
     Ok(Engine::new(Parts {
         db,
         clock,
@@ -277,6 +294,9 @@ fn engine(
         once: shared.once.clone(),
         directory: shared.directory.clone(),
         channels,
+        members,
+        signer,
+        sms: config.sms.sender(),
         caps: config.caps.caps()?,
         public_url,
         node,

@@ -9,17 +9,20 @@ use metropay_core::channel::{ChannelRegistry, RawNotice};
 use metropay_core::clock::{Clock, Time};
 use metropay_core::code::form::{CodeType, PREFIX};
 use metropay_core::engine::{Caps, Engine, Parts};
-use metropay_core::id::{AccountId, ChannelId, MandateId, MchId, StoreId, Uid};
+use metropay_core::id::{AccountId, ChannelId, MandateId, MchId, Serial, StoreId, Uid};
 use metropay_core::mandate::{self, Signing};
+use metropay_core::member::{MemberRegistry, PlatformSigner};
 use metropay_core::money::Fen;
 use metropay_core::node::SharedLive;
 use metropay_core::once::DatabaseOnce;
 use metropay_core::peers::{Alone, Peers};
 use metropay_core::people::{BuiltinDirectory, NewMerchant, put_account, register, unlock_vault};
-use metropay_core::problem::Problem;
+use metropay_core::problem::{Code, Problem};
 use metropay_core::random::SystemRandom;
 use metropay_core::rules::Rules;
 use metropay_core::rules::code::CodeQuestion;
+use metropay_core::signing::Algorithm;
+use metropay_core::sms::NoSms;
 use metropay_core::vault::MasterKey;
 use metropay_core::{Db, Pools};
 use metropay_core::{notice, user};
@@ -39,6 +42,15 @@ pub(crate) const PER_PAYMENT_FEN: u64 = 500;
 pub(crate) const PER_DAY_FEN: u64 = 1_000;
 /// How long a till waits here.
 const TILL_WAIT: Duration = Duration::from_millis(12);
+
+/// Nothing is signed here: no merchant has a membership system.
+struct NoSigner;
+
+impl PlatformSigner for NoSigner {
+    fn sign(&self, _: Algorithm, _: &[u8]) -> Result<(Serial, String), Problem> {
+        Err(Problem::new(Code::Internal))
+    }
+}
 
 /// A clock that stands until it is moved.
 pub(crate) struct HeldClock(AtomicI64);
@@ -267,6 +279,9 @@ async fn node(
         live: live.clone(),
         directory: directory.clone(),
         channels: ChannelRegistry::new().with(Linked(Arc::clone(gateway))),
+        members: MemberRegistry::new(),
+        signer: Arc::new(NoSigner),
+        sms: Arc::new(NoSms),
         caps: Caps {
             per_payment: fen(PER_PAYMENT_FEN),
             per_user_day: fen(PER_DAY_FEN),

@@ -11,6 +11,7 @@ mod foreign;
 mod health;
 mod limit;
 mod mandate;
+mod membership;
 mod notification;
 mod payment;
 mod refund;

@@ -183,6 +183,7 @@ mod tests {
     fn frame(order: &Order) -> Arc<Frame> {
         let frame = Frame {
             clock: Clock::default(),
+            club: crate::club::Club::default(),
             store: Store::open(None).unwrap(),
             faults: Faults::default(),
             notices: Notices::new(),

@@ -70,6 +70,31 @@ impl Control {
             .collect())
     }
 
+    /// The books of the merchant's membership system.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn club(&self) -> Result<Value> {
+        let answer = self.http.get(format!("{}/control/club", self.url)).send().await?;
+        Ok(serde_json::from_slice(&answer.bytes().await?)?)
+    }
+
+    /// What the merchant's membership system does with questions from now on.
+    ///
+    /// # Errors
+    /// When the mood is not known.
+    pub async fn club_mood(&self, mood: &str) -> Result<()> {
+        let request = self.http.post(format!("{}/control/club", self.url));
+        let body = serde_json::json!({ "mood": mood }).to_string();
+        let answer = request
+            .header("content-type", "application/json")
+            .body(body)
+            .send()
+            .await?;
+        ensure!(answer.status().is_success(), "the mood is not known");
+        Ok(())
+    }
+
     /// Moves the gateways' clock against the machine's.
     ///
     /// # Errors
