@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use metrics::SharedString;
 use moka::future::Cache;
+use tokio::sync::Semaphore;
 
 use crate::channel::health::Health;
 use crate::channel::{Channel, ChannelRegistry, ChannelSummary, Setting, Watched};
 use crate::clock::{Clock, Day};
+use crate::courier::Courier;
 use crate::id::{AccountId, ChannelId, MchId};
 use crate::limit;
 use crate::live::Live;
@@ -87,6 +89,8 @@ pub struct Parts {
     pub members: MemberRegistry,
     /// Signs what leaves the platform for merchants' systems.
     pub signer: Arc<dyn PlatformSigner>,
+    /// Brings notices to merchants.
+    pub courier: Arc<dyn Courier>,
     /// Sends text messages.
     pub sms: Arc<dyn Sms>,
     /// Bounds on money and waiting.
@@ -106,12 +110,15 @@ pub struct Engine {
     day_totals: Cache<(MchId, Day), DayTotals>,
     member_adapters: Cache<BuiltOf, Arc<dyn Member>>,
     member_desk: Arc<Desk>,
+    courier_seats: Arc<Semaphore>,
 }
 
 /// How old a merchant's totals of the day may be, for a fee that falls with them.
 const DAY_TOTALS_KEPT: Duration = Duration::from_secs(60);
 /// Merchants whose totals of the day are kept.
 const DAY_TOTALS_MAX: u64 = 50_000;
+/// Endpoints that one node tells at the same time.
+const COURIER_SEATS: usize = 256;
 /// Adapters that are kept built.
 const ADAPTERS_MAX: u64 = 10_000;
 
@@ -137,6 +144,7 @@ impl Engine {
                 .build(),
             member_adapters: Cache::new(ADAPTERS_MAX),
             member_desk: Arc::default(),
+            courier_seats: Arc::new(Semaphore::new(COURIER_SEATS)),
         }
     }
 
@@ -155,6 +163,7 @@ impl Engine {
             day_totals: self.day_totals.clone(),
             member_adapters: self.member_adapters.clone(),
             member_desk: Arc::clone(&self.member_desk),
+            courier_seats: Arc::clone(&self.courier_seats),
         }
     }
 
@@ -171,6 +180,11 @@ impl Engine {
     /// What speaks to merchants' membership systems, as built.
     pub(crate) const fn member_adapters(&self) -> &Cache<BuiltOf, Arc<dyn Member>> {
         &self.member_adapters
+    }
+
+    /// How many endpoints may be told at the same time.
+    pub(crate) const fn courier_seats(&self) -> &Arc<Semaphore> {
+        &self.courier_seats
     }
 
     /// Which membership systems are being asked on this node.

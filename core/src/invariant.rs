@@ -32,6 +32,9 @@ pub enum Invariant {
     /// Splits conserve: paid = user part + coupon; credited = paid − refunded − fee.
     #[serde(rename = "INV-16")]
     SplitsConserve,
+    /// Each change that owes a message has one event, written with it.
+    #[serde(rename = "INV-17")]
+    ChangesAreOwed,
     /// Every payment pins rule versions, questions and answers; asked again, they answer the same.
     #[serde(rename = "INV-25")]
     DecisionsRepeat,
@@ -39,7 +42,7 @@ pub enum Invariant {
 
 impl Invariant {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::JournalsSumToZero,
         Self::BalancesAreSums,
         Self::EntriesAreChained,
@@ -49,6 +52,7 @@ impl Invariant {
         Self::OneRefundPerNumber,
         Self::ReversalExcludesRefunds,
         Self::SplitsConserve,
+        Self::ChangesAreOwed,
         Self::DecisionsRepeat,
     ];
 
@@ -64,6 +68,7 @@ impl Invariant {
             Self::OneRefundPerNumber => "INV-12",
             Self::ReversalExcludesRefunds => "INV-13",
             Self::SplitsConserve => "INV-16",
+            Self::ChangesAreOwed => "INV-17",
             Self::DecisionsRepeat => "INV-25",
         }
     }
@@ -79,6 +84,7 @@ impl Invariant {
             Self::RefundsWithinPayment => "refunds and reversal never exceed what was paid",
             Self::OneRefundPerNumber => "one out_refund_no, at most one refund",
             Self::ReversalExcludesRefunds => "a reversal and refunds exclude each other",
+            Self::ChangesAreOwed => "the end of every payment, refund and reversal is owed to its merchant",
             Self::DecisionsRepeat => "every payment's rules, asked again, decide the same",
             Self::SplitsConserve => "paid = user part + coupon; credited = paid - refunded - fee",
         }

@@ -1,7 +1,7 @@
 //! The engine of metropay: its words, its contracts with channels and rules, the flows of payments, and its tables.
 //!
 //! Reading order: *words* (money, id, clock, random, secret, json, limit, problem, invariant), *contracts* (channel, rules,
-//! member, merchant, live, once, peers, sms), *flows* (one room per noun, one file per verb), and the private tables beneath them. No HTTP, no channel
+//! member, merchant, live, once, peers, sms, courier), *flows* (one room per noun, one file per verb), and the private tables beneath them. No HTTP, no channel
 //! and no Lua is known here.
 
 // Words.
@@ -19,6 +19,7 @@ pub mod secret;
 
 // Contracts.
 pub mod channel;
+pub mod courier;
 pub mod live;
 pub mod member;
 pub mod merchant;
@@ -41,6 +42,7 @@ pub mod mandate;
 pub mod membership;
 pub mod node;
 pub mod notice;
+pub mod outbox;
 pub mod payment;
 pub mod people;
 pub mod refund;
@@ -49,6 +51,7 @@ pub mod rule;
 pub mod signing;
 pub mod user;
 pub mod vault;
+pub mod webhook;
 
 mod store;
 

@@ -84,6 +84,8 @@ metrics! {
         "Notifications of channels: applied, deferred (to be applied again), quarantined or refused (not genuine).";
     MEMBER_QUESTIONS = Counter("metropay_member_questions_total", ["system", "outcome"]),
         "Questions to merchants' membership systems: answered, or what went wrong, by its word.";
+    WEBHOOKS = Counter("metropay_webhooks_total", ["outcome"]),
+        "Attempts to tell merchants' endpoints: delivered, not_taken (told again later) or dead (given up after three days).";
     ALARMS = Counter("metropay_alarms_total", ["kind"]),
         "Alarms raised for a person to look at.";
 

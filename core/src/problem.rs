@@ -126,6 +126,14 @@ codes! {
     LimitExceeded = "LIMIT_EXCEEDED", Refused;
     /// The merchant has no membership.
     MembershipNotOffered = "MEMBERSHIP_NOT_OFFERED", NotFound;
+    /// No such endpoint with this merchant.
+    EndpointNotFound = "ENDPOINT_NOT_FOUND", NotFound;
+    /// The endpoint was never owed that.
+    EventNotFound = "EVENT_NOT_FOUND", NotFound;
+    /// The merchant has as many endpoints as one may have.
+    EndpointLimit = "ENDPOINT_LIMIT", Refused;
+    /// The endpoint has not proven to be the merchant's.
+    EndpointUnproven = "ENDPOINT_UNPROVEN", Refused;
     /// No code was sent to this number, or not this one, or it is over: one answer for all.
     PhoneCodeInvalid = "PHONE_CODE_INVALID", Refused;
     /// The text message could not be sent.

@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod command;
 pub mod config;
+pub mod courier;
 pub mod demo;
 pub mod registry;
 pub mod serve;

@@ -9,6 +9,7 @@ use crate::club::Club;
 use crate::fault::Faults;
 use crate::notice::Notices;
 use crate::server::Settings;
+use crate::sink::Sinks;
 use crate::store::Store;
 
 /// The three gateways.
@@ -60,6 +61,8 @@ pub struct Frame {
     pub clock: Clock,
     /// A merchant's membership system.
     pub(crate) club: Club,
+    /// Merchants' servers that are told.
+    pub(crate) sinks: Sinks,
     /// The durable tables.
     pub store: Store,
     /// The fault script.

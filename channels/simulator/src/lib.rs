@@ -5,7 +5,8 @@
 //! code with the adapters, so that a mistake in an adapter shows against it.
 //!
 //! One listener serves all three: the gateways under `/wechat`, `/alipay` and `/unionpay`, and the control interface
-//! (accounts, books, faults, clock, notices) under `/control`. Beside them, under `/club`, stands a merchant's own membership system.
+//! (accounts, books, faults, clock, notices) under `/control`. Beside them, under `/club`, stands a merchant's own membership system, and
+//! under `/sink` merchants' servers that are told.
 
 mod alipay;
 mod books;
@@ -16,6 +17,7 @@ mod fault;
 mod frame;
 mod notice;
 mod server;
+mod sink;
 mod store;
 mod unionpay;
 mod wechat;
@@ -26,4 +28,5 @@ pub use fault::{Effect, Fault};
 pub use frame::{Frame, Gateway, Refused, SignedBefore, Signer};
 pub use notice::NoticeAttempt;
 pub use server::{Settings, Simulator};
+pub use sink::{Heard, SinkMood};
 pub use wechat::WechatTls;

@@ -14,6 +14,7 @@ use crate::club::{self, Club};
 use crate::fault::Faults;
 use crate::frame::Frame;
 use crate::notice::Notices;
+use crate::sink::{self, Sinks};
 use crate::store::Store;
 use crate::{alipay, control, unionpay, wechat};
 
@@ -65,6 +66,7 @@ impl Simulator {
         let frame = Arc::new(Frame {
             clock: Clock::default(),
             club: Club::default(),
+            sinks: Sinks::default(),
             store: Store::open(settings.data_dir.as_deref())?,
             faults: Faults::default(),
             notices: Notices::new(),
@@ -74,6 +76,7 @@ impl Simulator {
         let app: Router = Router::new()
             .merge(control::router())
             .merge(club::router())
+            .merge(sink::router())
             .nest("/wechat", wechat::router())
             .nest("/alipay", alipay::router())
             .nest("/unionpay", unionpay::router())

@@ -37,6 +37,9 @@ pub async fn from_database(engine: &Engine) -> Result<(), Problem> {
         ("reversal", waiting::reversals(db, now).await?),
         ("notice", waiting::notices(db, now).await?),
         ("contract", waiting::contracts(db, now).await?),
+        ("membership", waiting::memberships(db, now).await?),
+        ("owed", waiting::owed(db).await?),
+        ("webhook", waiting::deliveries(db, now).await?),
     ];
     let (open, unsealed) = (store::payment::count_open(db).await?, waiting::unsealed(db).await?);
     for (kind, Waiting { count, oldest }) in all {
@@ -51,7 +54,16 @@ pub async fn from_database(engine: &Engine) -> Result<(), Problem> {
 
 /// Nobody knows how much waits: an old figure would be taken for a new one.
 pub fn unknown() {
-    for kind in ["payment", "refund", "reversal", "notice", "contract"] {
+    for kind in [
+        "payment",
+        "refund",
+        "reversal",
+        "notice",
+        "contract",
+        "membership",
+        "owed",
+        "webhook",
+    ] {
         gauge!(metric::WORK_DUE, "kind" => kind).set(f64::NAN);
         gauge!(metric::WORK_OLDEST_DUE, "kind" => kind).set(f64::NAN);
     }

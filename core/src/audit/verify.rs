@@ -1,5 +1,7 @@
 //! The check of the invariants: what anyone may run against the books, in one snapshot.
 
+mod owed;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use sea_orm::DatabaseTransaction;
@@ -66,6 +68,7 @@ pub async fn verify(db: &Db, rules: &dyn Rules) -> Result<Vec<Finding>, Problem>
         one_refund_per_number(&books),
         reversal_excludes_refunds(&books),
         splits_conserve(&tx, &books).await?,
+        owed::changes_are_owed(&tx, &books).await?,
         decisions_repeat(&tx, &books, rules).await?,
     ])
 }

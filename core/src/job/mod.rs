@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::engine::Engine;
 use crate::problem::Problem;
-use crate::{ledger, mandate, membership, metric, notice, payment, refund, reversal, store};
+use crate::{ledger, mandate, membership, metric, notice, payment, refund, reversal, store, webhook};
 
 /// A job and how often it runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub enum Job {
     AskMembers,
     /// Tells membership systems of members' money.
     TellMembers,
+    /// Hands on what merchants are owed to be told, and tells their endpoints.
+    TellMerchants,
     /// Forgets what is over: nonces, old codes, old events.
     Forget,
 }
@@ -49,7 +51,7 @@ const FORGET_MAX: u64 = 5_000;
 
 impl Job {
     /// All jobs.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::CompletePayments,
         Self::CompleteRefunds,
         Self::CompleteReversals,
@@ -58,6 +60,7 @@ impl Job {
         Self::SealLedger,
         Self::AskMembers,
         Self::TellMembers,
+        Self::TellMerchants,
         Self::Forget,
     ];
 
@@ -72,6 +75,7 @@ impl Job {
             Self::SealLedger => "seal_ledger",
             Self::AskMembers => "ask_members",
             Self::TellMembers => "tell_members",
+            Self::TellMerchants => "tell_merchants",
             Self::Forget => "forget",
         }
     }
@@ -79,7 +83,9 @@ impl Job {
     /// How long it rests between two turns.
     pub const fn rest(self) -> Duration {
         match self {
-            Self::CompletePayments | Self::CompleteRefunds | Self::CompleteReversals => Duration::from_millis(500),
+            Self::CompletePayments | Self::CompleteRefunds | Self::CompleteReversals | Self::TellMerchants => {
+                Duration::from_millis(500)
+            }
             Self::ApplyNotices | Self::AskMembers | Self::TellMembers => Duration::from_secs(1),
             Self::RecheckContracts | Self::SealLedger => Duration::from_secs(2),
             Self::Forget => Duration::from_secs(60),
@@ -145,6 +151,7 @@ impl Job {
             Self::SealLedger => ledger::seal::seal_under(engine, self.name(), fence).await,
             Self::AskMembers => membership::ask_due(engine).await,
             Self::TellMembers => membership::hear_due(engine).await,
+            Self::TellMerchants => tell_merchants(engine).await,
             Self::Forget => forget(engine).await,
         }
     }
@@ -168,6 +175,12 @@ pub async fn hand_back(engine: &Engine) -> Result<(), Problem> {
     Ok(store::job::hand_back(engine.db.write(), &engine.node, engine.clock.now()).await?)
 }
 
+/// What is owed is handed on first, so that it is told in the same turn.
+async fn tell_merchants(engine: &Engine) -> Result<usize, Problem> {
+    let spread = webhook::spread_due(engine).await?;
+    Ok(spread.saturating_add(webhook::deliver_due(engine).await?))
+}
+
 async fn forget(engine: &Engine) -> Result<usize, Problem> {
     let now = engine.clock.now();
     let db = engine.db.write();
@@ -186,7 +199,15 @@ async fn forget(engine: &Engine) -> Result<usize, Problem> {
         .db
         .again(random, || store::phone_change::forget_before(db, codes_before))
         .await?;
-    let all = [nonces, codes, events, changes]
+    let notices = engine
+        .db
+        .again(random, || store::delivery::forget_before(db, events_before, FORGET_MAX))
+        .await?;
+    let owed = engine
+        .db
+        .again(random, || store::outbox::forget_before(db, events_before, FORGET_MAX))
+        .await?;
+    let all = [nonces, codes, events, changes, notices, owed]
         .into_iter()
         .fold(0, u64::saturating_add);
     Ok(usize::try_from(all).unwrap_or(usize::MAX))

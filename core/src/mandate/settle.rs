@@ -11,6 +11,7 @@ use crate::event::{self, EventKind};
 use crate::id::{ContractNo, Uid};
 use crate::limit;
 use crate::metric;
+use crate::outbox::{self, OwedKind};
 use crate::problem::{Code, Problem};
 use crate::store::{self, Tx};
 use crate::vault::{IndexPurpose, Place, Purpose};
@@ -146,11 +147,11 @@ pub(super) fn count(tx: &Tx, mandate: &Mandate) {
 /// Writes down the event of a mandate's new state.
 pub(super) async fn tell(tx: &Tx, mandate: &Mandate, now: Time) -> Result<(), Problem> {
     count(tx, mandate);
-    let kind = match mandate.state {
+    let (kind, owed) = match mandate.state {
         MandateState::Pending => return Ok(()),
-        MandateState::Active => EventKind::MandateActive,
-        MandateState::Suspended => EventKind::MandateSuspended,
-        MandateState::Closed => EventKind::MandateClosed,
+        MandateState::Active => (EventKind::MandateActive, OwedKind::MandateActive),
+        MandateState::Suspended => (EventKind::MandateSuspended, OwedKind::MandateSuspended),
+        MandateState::Closed => (EventKind::MandateClosed, OwedKind::MandateClosed),
     };
     let payload = json!({
         "mandate_id": mandate.mandate_id,
@@ -158,5 +159,6 @@ pub(super) async fn tell(tx: &Tx, mandate: &Mandate, now: Time) -> Result<(), Pr
         "channel": mandate.channel,
         "ended_by": mandate.ended_by,
     });
+    outbox::owe(tx, outbox::of_mandate(owed, mandate, now), now).await?;
     event::push(tx, kind, &mandate.uid, None, &payload, now).await
 }

@@ -15,6 +15,7 @@ use crate::id::RuleNo;
 use crate::member::{MEMBER_CALL_MAX, MemberAnswered, MemberFailure, MemberTrouble};
 use crate::merchant::Standing;
 use crate::metric;
+use crate::outbox::{self, OwedKind};
 use crate::problem::Problem;
 use crate::rules::membership::VipStatus;
 use crate::secret::Secret;
@@ -144,6 +145,9 @@ async fn settle(
                 });
                 event::push(&tx, *kind, uid, None, &payload, after.updated_at).await?;
             }
+            if let Some(kind) = owed(&kinds) {
+                outbox::owe(&tx, outbox::of_membership(kind, &after), after.updated_at).await?;
+            }
             tx.commit().await?;
             Ok::<bool, Problem>(!kinds.is_empty())
         })
@@ -152,6 +156,15 @@ async fn settle(
         engine.live.wake(uid);
     }
     Ok(())
+}
+
+/// What the merchant is owed to be told of it.
+fn owed(kinds: &[EventKind]) -> Option<OwedKind> {
+    kinds.iter().find_map(|kind| match kind {
+        EventKind::MemberOpened => Some(OwedKind::MemberOpened),
+        EventKind::MemberClosed => Some(OwedKind::MemberClosed),
+        _ => None,
+    })
 }
 
 /// What the user is told of a change.

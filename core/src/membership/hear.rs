@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Joining, Membership, Wish, system, system_of};
+use super::{Joining, MemberSystem, Membership, Wish, system, system_of};
 use crate::clock::Time;
 use crate::engine::Engine;
 use crate::id::{MchId, PayNo, RefundNo, Uid};
@@ -18,7 +18,7 @@ const HEAR_BATCH: u64 = 100;
 
 /// A payment with a merchant, as far as its membership system is concerned.
 #[derive(Debug, Clone)]
-pub struct PaidHeard<'a> {
+pub(crate) struct PaidHeard<'a> {
     /// The merchant.
     pub mch_id: &'a MchId,
     /// Who has paid.
@@ -34,11 +34,7 @@ pub struct PaidHeard<'a> {
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn hear_paid(engine: &Engine, tx: &Tx, paid: &PaidHeard<'_>) -> Result<(), Problem> {
-    let Some(system) = system_of(engine, paid.mch_id).await? else {
-        return Ok(());
-    };
-    let now = engine.clock.now();
+pub(crate) async fn hear_paid(tx: &Tx, system: &MemberSystem, paid: &PaidHeard<'_>, now: Time) -> Result<(), Problem> {
     let membership = store::membership::find(tx, paid.mch_id, paid.uid).await?;
     match membership {
         None if system.joining == Joining::AtFirstPayment => {
@@ -58,17 +54,17 @@ pub async fn hear_paid(engine: &Engine, tx: &Tx, paid: &PaidHeard<'_>) -> Result
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn hear_refunded(
-    engine: &Engine,
+pub(crate) async fn hear_refunded(
     tx: &Tx,
     paid: &PaidHeard<'_>,
     (no, amount): (&str, Fen),
+    now: Time,
 ) -> Result<(), Problem> {
     let heard = store::member_hearing::about(tx, paid.pay_no, paid.mch_id, paid.uid).await?;
     if heard.iter().all(|hearing| hearing.kind != HearingKind::Paid) {
         return Ok(());
     }
-    let hearing = hearing(paid, (no.to_owned(), HearingKind::Refunded), amount, engine.clock.now());
+    let hearing = hearing(paid, (no.to_owned(), HearingKind::Refunded), amount, now);
     Ok(store::member_hearing::insert(tx, hearing).await?)
 }
 

@@ -41,7 +41,7 @@ impl Question {
             },
             wish_no: membership.wish_no,
             phone_version,
-            request_no: format!("{}{letter}{number}", name(membership)),
+            request_no: format!("{}{letter}{number}", membership.name()),
             at,
         }
     }
@@ -72,10 +72,12 @@ impl Question {
     }
 }
 
-/// A name of the membership for the other side: tells nothing, never changes, and fits every system.
-fn name(membership: &Membership) -> String {
-    let text = format!("{}\0{}", membership.mch_id, membership.uid);
-    let mut name = format!("M{}", hex::encode(digest::digest(&digest::SHA256, text.as_bytes())));
-    name.truncate(25);
-    name
+impl Membership {
+    /// A name of the membership for the other side: tells nothing, never changes, and fits every system.
+    pub(crate) fn name(&self) -> String {
+        let text = format!("{}\0{}", self.mch_id, self.uid);
+        let mut name = format!("M{}", hex::encode(digest::digest(&digest::SHA256, text.as_bytes())));
+        name.truncate(25);
+        name
+    }
 }

@@ -10,6 +10,7 @@ use crate::clock::Time;
 use crate::engine::Engine;
 use crate::event::{self, EventKind};
 use crate::id::PayNo;
+use crate::outbox::{self, OwedKind};
 use crate::problem::{Code, Problem};
 use crate::store::Tx;
 use crate::store::at_once::Succeeding;
@@ -77,6 +78,7 @@ async fn succeed_at_once(engine: &Engine, payment: &Payment, paid: &Paid, now: T
         journal,
         entries,
         told: (EventKind::PaymentSucceeded.word(), told),
+        owed: outbox::of_payment(OwedKind::PaymentSucceeded, payment, paid_facts(paid)),
         at: now,
     };
     let done = store::at_once::succeed(engine.db.write(), what).await?;
@@ -137,6 +139,12 @@ async fn succeed(tx: &Tx, payment: &Payment, paid: &Paid, now: Time) -> Result<(
     super::count::ended_by(tx, payment, PaymentState::Success, now);
     ledger::post::payment(tx, payment, now).await?;
     event::about_payment(tx, EventKind::PaymentSucceeded, payment, paid_facts(paid), now).await?;
+    outbox::owe(
+        tx,
+        outbox::of_payment(OwedKind::PaymentSucceeded, payment, paid_facts(paid)),
+        now,
+    )
+    .await?;
     tracing::info!(payment = %payment.pay_no, channel = %payment.channel, "payment {} succeeded", payment.pay_no);
     Ok(())
 }
@@ -156,12 +164,13 @@ async fn end(tx: &Tx, payment: &Payment, state: PaymentState, proof: &Refusal, n
         store::user::hold(tx, uid).await?;
         store::spend::release(tx, uid, payment.day, payment.amount).await?;
     }
-    let kind = if state == PaymentState::Failed {
-        EventKind::PaymentFailed
+    let (kind, owed) = if state == PaymentState::Failed {
+        (EventKind::PaymentFailed, OwedKind::PaymentFailed)
     } else {
-        EventKind::PaymentClosed
+        (EventKind::PaymentClosed, OwedKind::PaymentClosed)
     };
     event::about_payment(tx, kind, payment, json!({ "hint": proof.hint }), now).await?;
+    outbox::owe(tx, outbox::of_payment(owed, payment, json!({})), now).await?;
     tracing::info!(payment = %payment.pay_no, channel = %payment.channel, reason = %proof.code,
         "payment {} ended without money: {}", payment.pay_no, proof.code);
     Ok(())

@@ -12,6 +12,7 @@ use crate::event::{self, EventKind};
 use crate::id::RefundNo;
 use crate::ledger;
 use crate::metric;
+use crate::outbox::{self, OwedKind};
 use crate::payment::{self, Payment};
 use crate::problem::{Code, Problem};
 use crate::store::{self, Tx};
@@ -100,6 +101,7 @@ async fn done(tx: &Tx, payment: &Payment, refund: &Refund, refunded: &Refunded, 
     ledger::post::refund(tx, payment, refund, fee_back, now).await?;
     let more = json!({ "pay_refund_id": refund.refund_no, "refund_fee": refund.amount });
     event::about_payment(tx, EventKind::PaymentRefunded, payment, more, now).await?;
+    outbox::owe(tx, outbox::of_refund(OwedKind::RefundSucceeded, payment, refund), now).await?;
     tracing::info!(refund = %refund.refund_no, payment = %payment.pay_no, "refund {} done", refund.refund_no);
     Ok(())
 }
@@ -116,6 +118,7 @@ async fn failed(tx: &Tx, payment: &Payment, refund: &Refund, proof: &Refusal, no
     if store::refund::failed(tx, &refund.refund_no, (&proof.code, &proof.text), now).await? {
         count(tx, payment, refund, RefundState::Failed);
         store::payment::release_refund(tx, &refund.pay_no, refund.amount).await?;
+        outbox::owe(tx, outbox::of_refund(OwedKind::RefundFailed, payment, refund), now).await?;
         tracing::warn!(refund = %refund.refund_no, reason = %proof.code,
             "refund {} failed: {}", refund.refund_no, proof.code);
     }

@@ -12,6 +12,7 @@ use crate::event::{self, EventKind};
 use crate::ledger;
 use crate::metric;
 use crate::money::Fen;
+use crate::outbox::{self, OwedKind};
 use crate::payment::settle::settle_in;
 use crate::payment::{News, Payment, PaymentState, reference, topic};
 use crate::problem::{Code, Problem};
@@ -101,6 +102,12 @@ async fn money_back(
             store::spend::release(tx, uid, payment.day, payment.amount).await?;
         }
         event::about_payment(tx, EventKind::PaymentReversed, payment, json!({}), now).await?;
+        outbox::owe(
+            tx,
+            outbox::of_payment(OwedKind::PaymentReversed, payment, json!({})),
+            now,
+        )
+        .await?;
     }
     Ok(true)
 }

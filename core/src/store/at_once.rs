@@ -13,6 +13,7 @@ use sea_orm::{ActiveModelTrait, FromQueryResult, IntoActiveModel, Iterable, Stat
 
 use super::contract::MandateState;
 use super::entry::journal;
+use super::outbox::Owed;
 use super::payment::{Column, Model as Payment, PaymentState};
 use super::user::UserState;
 use crate::channel::Paid;
@@ -121,6 +122,8 @@ pub struct Succeeding<'a> {
     pub entries: [(String, i64); 3],
     /// The event's kind and facts.
     pub told: (&'static str, String),
+    /// What the merchant is owed to be told.
+    pub owed: Owed<'a>,
     /// When.
     pub at: Time,
 }
@@ -137,10 +140,12 @@ const SUCCEED: &str = "WITH paid AS (UPDATE payment \
         (VALUES ($11::text, $12::bigint), ($13, $14), ($15, $16)) AS line (account, amount) \
       WHERE line.amount <> 0), \
     told AS (INSERT INTO event (uid, kind, code_id, payload, created_at) \
-      SELECT holder.uid, $17, holder.code_id, $18, $2 FROM holder) \
+      SELECT holder.uid, $17, holder.code_id, $18, $2 FROM holder), \
+    owed AS (INSERT INTO outbox (event_id, mch_id, kind, uid, payload, created_at) \
+      SELECT $19, paid.mch_id, $20, paid.uid, $21, $2 FROM paid) \
     SELECT 1::bigint AS stands, (SELECT count(*) FROM paid) AS written";
 
-/// Ends a PAYING payment as paid, posts it and tells the App (INV-16); `false` when it is not PAYING any more and nothing
+/// Ends a PAYING payment as paid, posts it, tells the App and owes it to the merchant (INV-16, INV-17); `false` when it is not PAYING any more and nothing
 /// was written.
 pub async fn succeed(db: &impl ConnectionTrait, what: Succeeding<'_>) -> Result<bool, DbErr> {
     let [first, second, third] = what.entries;
@@ -163,6 +168,9 @@ pub async fn succeed(db: &impl ConnectionTrait, what: Succeeding<'_>) -> Result<
         third.1.into(),
         what.told.0.into(),
         what.told.1.into(),
+        what.owed.event_id.into(),
+        what.owed.kind.into(),
+        what.owed.payload.into(),
     ];
     Ok(counted(db, SUCCEED, values).await?.written == 1)
 }

@@ -4,11 +4,12 @@ use sea_orm::entity::prelude::*;
 use sea_orm::{FromQueryResult, QuerySelect, Select};
 
 use super::contract::MandateState;
+use super::delivery::DeliveryState;
 use super::notice::NoticeState;
 use super::payment::{PaymentState, ReversalMark};
 use super::refund::RefundState;
 use super::reversal::ReversalState;
-use super::{block, contract, entry, notice, payment, refund, reversal};
+use super::{block, contract, delivery, entry, membership, notice, outbox, payment, refund, reversal};
 use crate::clock::Time;
 
 /// What is due in a table.
@@ -81,6 +82,29 @@ pub async fn contracts(db: &impl ConnectionTrait, now: Time) -> Result<Waiting, 
         .filter(Column::NextLookAt.lte(now))
         .filter(Column::State.ne(MandateState::Closed));
     waiting(db, due, Column::ContractNo, Column::NextLookAt).await
+}
+
+/// What is owed to merchants and was not handed on yet.
+pub async fn owed(db: &impl ConnectionTrait) -> Result<Waiting, DbErr> {
+    use outbox::Column;
+    let due = outbox::Entity::find().filter(Column::SpreadAt.is_null());
+    waiting(db, due, Column::Seq, Column::CreatedAt).await
+}
+
+/// What endpoints may be told by now, and were not.
+pub async fn deliveries(db: &impl ConnectionTrait, now: Time) -> Result<Waiting, DbErr> {
+    use delivery::Column;
+    let due = delivery::Entity::find()
+        .filter(Column::NextAt.lte(now))
+        .filter(Column::State.eq(DeliveryState::Waiting));
+    waiting(db, due, Column::DeliveryId, Column::NextAt).await
+}
+
+/// Memberships about which somebody is to be asked.
+pub async fn memberships(db: &impl ConnectionTrait, now: Time) -> Result<Waiting, DbErr> {
+    use membership::Column;
+    let due = membership::Entity::find().filter(Column::NextAt.lte(now));
+    waiting(db, due, Column::Uid, Column::NextAt).await
 }
 
 /// Entries behind the last sealed block, by their numbers: where a number was left out, it counts too.

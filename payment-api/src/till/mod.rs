@@ -1,4 +1,5 @@
-//! The door of merchants' tills: the payment API under `/metro/payment/v1/api/qrcode/`. Every request is signed by the
+//! The door of merchants' tills: the payment API under `/metro/payment/v1/api/qrcode/`, and the
+//! merchant's webhooks under `/metro/payment/v1/api/webhook/`. Every request is signed by the
 //! merchant, every answer by the platform.
 //!
 //! Only a 4xx or a signed `PS_FAILED` means "not paid"; a 5xx and silence mean "query". A refusal is about the request
@@ -15,6 +16,7 @@ mod query_uid;
 mod refund;
 mod reverse;
 mod signed;
+mod webhook;
 mod window;
 
 use metropay_core::problem::Code;
@@ -57,4 +59,14 @@ pub fn router() -> OpenApiRouter<Doors> {
         .routes(routes!(reverse::reverse))
         .routes(routes!(refund::refund))
         .routes(routes!(bill::bill))
+        .routes(routes!(webhook::create::create))
+        .routes(routes!(webhook::list::list))
+        .routes(routes!(webhook::update::update))
+        .routes(routes!(webhook::remove::remove))
+        .routes(routes!(webhook::prove::prove))
+        .routes(routes!(webhook::disable::disable))
+        .routes(routes!(webhook::rotate::rotate))
+        .routes(routes!(webhook::ping::ping))
+        .routes(routes!(webhook::deliveries::deliveries))
+        .routes(routes!(webhook::replay::replay))
 }

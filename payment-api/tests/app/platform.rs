@@ -15,6 +15,7 @@ use metropay_core::Db;
 use metropay_core::channel::ChannelRegistry;
 use metropay_core::clock::{Clock, MovedClock, SystemClock, Time};
 use metropay_core::code::form::{CodeType, PREFIX};
+use metropay_core::courier::NoCourier;
 use metropay_core::engine::{Caps, Engine, Parts};
 use metropay_core::id::{MchId, OutRequestNo, StoreId, Uid};
 use metropay_core::limit;
@@ -303,6 +304,7 @@ async fn engine(
         channels,
         members: MemberRegistry::new().with(club.clone()),
         signer: keys().await,
+        courier: Arc::new(NoCourier),
         sms: sms.clone(),
         caps: Caps {
             till_wait: Duration::from_millis(300),

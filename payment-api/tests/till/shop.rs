@@ -19,6 +19,7 @@ use metropay_core::channel::ChannelRegistry;
 use metropay_core::clock::Clock;
 use metropay_core::code::form::{CodeType, PREFIX};
 use metropay_core::code::issue;
+use metropay_core::courier::NoCourier;
 use metropay_core::engine::{Caps, Engine, Parts};
 use metropay_core::id::{AccountId, ChannelId, MchId, Serial, StoreId, Uid};
 use metropay_core::live::InProcessLive;
@@ -256,6 +257,7 @@ impl Shop {
                 .with(AsUnionpay(gateway.clone())),
             members: MemberRegistry::new(),
             signer: keys.clone(),
+            courier: Arc::new(NoCourier),
             sms: Arc::new(NoSms),
             caps: Caps {
                 till_wait: TILL_WAIT,

@@ -36,6 +36,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::bench::InstantFactory;
 use crate::config::Config;
+use crate::courier::GuardCourier;
 use crate::registry;
 use crate::watch::traces;
 use shared::Shared;
@@ -296,6 +297,7 @@ fn engine(
         channels,
         members,
         signer,
+        courier: Arc::new(GuardCourier::new(config.merchant_calls.guard("webhook")?)),
         sms: config.sms.sender(),
         caps: config.caps.caps()?,
         public_url,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use metropay_core::channel::{ChannelRegistry, RawNotice};
 use metropay_core::clock::{Clock, Time};
 use metropay_core::code::form::{CodeType, PREFIX};
+use metropay_core::courier::NoCourier;
 use metropay_core::engine::{Caps, Engine, Parts};
 use metropay_core::id::{AccountId, ChannelId, MandateId, MchId, Serial, StoreId, Uid};
 use metropay_core::mandate::{self, Signing};
@@ -281,6 +282,7 @@ async fn node(
         channels: ChannelRegistry::new().with(Linked(Arc::clone(gateway))),
         members: MemberRegistry::new(),
         signer: Arc::new(NoSigner),
+        courier: Arc::new(NoCourier),
         sms: Arc::new(NoSms),
         caps: Caps {
             per_payment: fen(PER_PAYMENT_FEN),

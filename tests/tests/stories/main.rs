@@ -20,3 +20,4 @@ mod reversal;
 mod rule;
 mod silence;
 mod wall;
+mod webhook;

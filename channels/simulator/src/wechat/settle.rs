@@ -184,6 +184,7 @@ mod tests {
         let frame = Frame {
             clock: Clock::default(),
             club: crate::club::Club::default(),
+            sinks: crate::sink::Sinks::default(),
             store: Store::open(None).unwrap(),
             faults: Faults::default(),
             notices: Notices::new(),

@@ -95,6 +95,33 @@ impl Control {
         Ok(())
     }
 
+    /// What a merchant's server of this name was told.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn heard(&self, sink: &str) -> Result<Vec<Value>> {
+        let url = format!("{}/control/sinks/{sink}", self.url);
+        Ok(serde_json::from_slice(
+            &self.http.get(url).send().await?.bytes().await?,
+        )?)
+    }
+
+    /// What a merchant's server of this name does from now on when it is told something.
+    ///
+    /// # Errors
+    /// When the mood is not known.
+    pub async fn sink_mood(&self, sink: &str, mood: &str) -> Result<()> {
+        let request = self.http.post(format!("{}/control/sinks/{sink}", self.url));
+        let body = serde_json::json!({ "mood": mood }).to_string();
+        let answer = request
+            .header("content-type", "application/json")
+            .body(body)
+            .send()
+            .await?;
+        ensure!(answer.status().is_success(), "the mood is not known");
+        Ok(())
+    }
+
     /// Moves the gateways' clock against the machine's.
     ///
     /// # Errors

@@ -16,7 +16,9 @@ use super::patience::asked;
 use crate::demo::{Credentials, DemoCredential, DemoMerchant};
 
 /// Under which path the merchant API stands.
-const PREFIX: &str = "/metro/payment/v1/api/qrcode/";
+const PREFIX: &str = "/metro/payment/v1/api/";
+/// The room of tills beneath it; operations of other rooms are called with theirs: `webhook/list`.
+const QRCODE: &str = "qrcode/";
 
 /// A till with one of its merchant's keys.
 #[derive(Clone)]
@@ -117,7 +119,8 @@ impl Till {
 
     async fn call_once(&self, operation: &str, body: &Value) -> Result<Reply> {
         let body = serde_json::to_vec(body)?;
-        let target = format!("{PREFIX}{operation}");
+        let room = if operation.contains('/') { "" } else { QRCODE };
+        let target = format!("{PREFIX}{room}{operation}");
         let authority = self.base_url.split("://").nth(1).unwrap_or_default();
         let timestamp = self.clock.now().unix_seconds();
         let nonce = SystemRandom.letters(32, b"0123456789abcdef");
