@@ -145,6 +145,8 @@ fn environment(database: &Database, redis: SocketAddr, public_url: &str) -> Vec<
         // As the play has it in a process of its own.
         ("CAPS__TILL_WAIT_MS", "2500".to_owned()),
         ("DRILL__MOVABLE_CLOCK", "true".to_owned()),
+        // The merchants' servers are beside the gateways, on this machine.
+        ("MERCHANT_CALLS__ALLOWED_NETWORKS", r#"["127.0.0.0/8"]"#.to_owned()),
     ];
     let named = settings.map(|(name, value)| (format!("METROPAY_{name}"), value));
     named.to_vec()

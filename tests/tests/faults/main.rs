@@ -13,6 +13,7 @@ mod disk;
 mod failover;
 mod ground;
 mod load;
+mod webhook;
 
 use std::time::Duration;
 

@@ -220,6 +220,56 @@ async fn a_server_that_was_down_is_told_everything_in_order_and_another_does_not
     .await;
 }
 
+/// INV-17: a server that lies, fails and hangs while people pay; in the end the set that it was told is the set that was owed.
+#[tokio::test]
+async fn what_is_owed_is_what_is_told_to_a_server_that_lies() {
+    story(async |world| {
+        let endpoint = endpoint(&world, "liar").await?;
+        let till = world.till();
+        let app = world.rider("wechat").await?;
+        let mut owed = BTreeSet::new();
+        for (round, mood) in ["broken", "mute", "redirecting", "willing", "mute", "broken"]
+            .into_iter()
+            .enumerate()
+        {
+            world.control.sink_mood("liar", mood).await?;
+            for at in 0..4 {
+                let told = world.pay(&app, &format!("WL-{round}-{at}"), 100).await?;
+                owed.insert(format!("{}-succeeded", told.text("pay_out_trade_no")));
+            }
+            sleep(Duration::from_millis(700)).await;
+        }
+        world.control.sink_mood("liar", "willing").await?;
+        let begun = Instant::now();
+        loop {
+            let waiting = json!({ "endpoint_id": endpoint.id, "state": "WAITING" });
+            let waiting = done(&till, "webhook/deliveries", waiting).await?;
+            let heard: BTreeSet<String> = world
+                .control
+                .heard("liar")
+                .await?
+                .iter()
+                .map(|notice| text(notice, "id"))
+                .collect();
+            if waiting.body["data"]["deliveries"] == json!([]) && owed.is_subset(&heard) {
+                // Beside them the mandate, which was there before the first payment.
+                assert_eq!(heard.len(), owed.len() + 1);
+                return Ok(());
+            }
+            ensure!(
+                begun.elapsed() < SOON * 2,
+                "{} owed, {} heard: {}",
+                owed.len(),
+                heard.len(),
+                waiting.body
+            );
+            world.advance(Duration::from_secs(60));
+            sleep(Duration::from_millis(500)).await;
+        }
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn keys_are_exchanged_without_losing_a_notice_and_410_ends_it_until_it_is_proven_again() {
     story(async |world| {

@@ -4,6 +4,7 @@
 mod closing;
 mod consent;
 mod foreign;
+mod members;
 mod purchase;
 mod rules;
 mod scene;
@@ -65,6 +66,9 @@ async fn play_on(mut stage: Stage, tell: fn(&str)) -> Played {
     sheet.end(ended).await;
     sheet.begin("rules");
     let ended = rules::play(&stage, &mut sheet).await;
+    sheet.end(ended).await;
+    sheet.begin("members");
+    let ended = members::play(&stage, &mut sheet).await;
     sheet.end(ended).await;
     stage.strike().await;
     let whole = tally.whole();
@@ -130,6 +134,8 @@ mod tests {
         }
         let rules = played.sheet.lines().iter().filter(|line| line.part == "rules");
         assert!(rules.count() > 10, "the rules were played");
+        let members = played.sheet.lines().iter().filter(|line| line.part == "members");
+        assert!(members.count() > 7, "members and notices were played");
         let path = ground.path().to_path_buf();
         drop(ground);
         assert!(!path.exists());

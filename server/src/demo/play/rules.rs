@@ -25,7 +25,7 @@ use crate::demo::client::{App, Phone, Reply, Till};
 use crate::demo::seed;
 
 /// The department store with rules of its own.
-const STORE: &str = "M20001";
+pub(super) const STORE: &str = "M20001";
 /// What its channels cost the platform, in ten-thousandths.
 const COSTS: [(&str, u32); 2] = [("wechat", 60), ("alipay", 20)];
 /// The rider and his phone.
@@ -180,7 +180,7 @@ fn first_store(merchant: &DemoMerchant) -> Result<String> {
     merchant.store_ids.first().cloned().context("it has a store")
 }
 
-async fn sign(app: &App, mch_id: &str, channel: &str) -> Result<()> {
+pub(super) async fn sign(app: &App, mch_id: &str, channel: &str) -> Result<()> {
     let wish = json!({ "mch_id": mch_id, "channel": channel });
     let begun = app.post("mandates", &wish).await?;
     ensure!(begun.status == 200, "{channel} at {mch_id}: {}", refusal(&begun));
@@ -200,7 +200,7 @@ async fn sign(app: &App, mch_id: &str, channel: &str) -> Result<()> {
 }
 
 /// Takes a script through its whole life: one person writes, another agrees. Answers the states it went through.
-async fn in_force(stage: &Stage, mch_id: &str, (kind, source, tests): Text) -> Result<String> {
+pub(super) async fn in_force(stage: &Stage, mch_id: &str, (kind, source, tests): Text) -> Result<String> {
     let engine = &stage.engine;
     let new = NewRule {
         kind,

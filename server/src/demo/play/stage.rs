@@ -119,6 +119,8 @@ pub(super) struct Stage {
     clock: Arc<MovedClock>,
     moved: Duration,
     tokens: TokenIssuer,
+    /// Where text messages are written; nothing where others send them.
+    messages: Option<PathBuf>,
     /// What runs in this process; nothing where the set-up runs elsewhere, whose nodes come and go: then clients are patient.
     own: Option<(Server, Simulator)>,
 }
@@ -159,6 +161,7 @@ impl Stage {
             clock,
             moved,
             tokens,
+            messages: config.sms.file.clone(),
             own: Some((server, simulator)),
         })
     }
@@ -184,6 +187,7 @@ impl Stage {
             clock,
             moved: Duration::ZERO,
             tokens: TokenIssuer::sharing(&config.app.issuer(), key.kid.as_deref(), secret),
+            messages: None,
             own: None,
         };
         stage.move_clocks(moved).await?;
@@ -205,6 +209,11 @@ impl Stage {
         }
         ensure!(heard > 0, "no node answers its operators");
         Ok(())
+    }
+
+    /// Where text messages can be read.
+    pub(super) fn messages(&self) -> Option<&Path> {
+        self.messages.as_deref()
     }
 
     /// The present moment of the play.
@@ -301,6 +310,7 @@ fn configuration(folder: &Path) -> Result<Config> {
     config.server.public_url = String::new();
     config.server.drain_s = 1;
     config.database.url = format!("sqlite://{}/metropay.db?mode=rwc", folder.display());
+    config.sms.file = Some(folder.join("sms.log"));
     config.database.migrate = true;
     config.app.require_device_proof = false;
     config.app.return_url = String::new();
