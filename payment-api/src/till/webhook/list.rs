@@ -38,6 +38,8 @@ impl Refuses for EndpointList {
 
 /// 查询通知地址 (the merchant's endpoints)
 ///
+/// 不含密钥；密钥仅在创建与更换时返回。
+///
 /// Without their keys, which are shown only when they are made.
 #[utoipa::path(
     post,
