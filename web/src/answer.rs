@@ -288,6 +288,8 @@ mod tests {
             .with_ansi(false)
             .with_writer(move || writer.clone())
             .finish();
+        // While only one subscriber is known, a call site that another thread meets first is switched off by that thread.
+        let _second = tracing::Dispatch::new(tracing_subscriber::registry());
         tracing::subscriber::with_default(subscriber, || {
             let _ = call(Language::Chinese).refuse(problem).into_response();
         });

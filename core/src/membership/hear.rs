@@ -6,7 +6,7 @@ use super::{Joining, MemberSystem, Membership, Wish, system, system_of};
 use crate::clock::Time;
 use crate::engine::Engine;
 use crate::id::{MchId, PayNo, RefundNo, Uid};
-use crate::member::{MemberFailure, MemberPayment, PointsChange};
+use crate::member::{MemberFailure, MemberPayment, MemberTrouble, PointsChange};
 use crate::money::Fen;
 use crate::problem::Problem;
 use crate::rules::membership::VipStatus;
@@ -116,7 +116,8 @@ async fn tell(engine: &Engine, hearing: &Hearing) -> Result<bool, Problem> {
     let membership = store::membership::find(engine.db.write(), mch_id, uid).await?;
     let system = system_of(engine, mch_id).await?;
     let (Some(membership), Some(system)) = (membership, system) else {
-        return heard(engine, hearing, None).await;
+        let why = "the merchant's membership system is not in use";
+        return not_heard(engine, hearing, &MemberFailure::not_sent(MemberTrouble::Call, why)).await;
     };
     let about = store::member_hearing::about(engine.db.write(), &hearing.pay_no, mch_id, uid).await?;
     let is_waiting = |before: &Hearing| before.done_at.is_none() && before.created_at < hearing.created_at;

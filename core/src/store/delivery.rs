@@ -242,8 +242,8 @@ pub async fn attempts(db: &impl ConnectionTrait, deliveries: Vec<i64>) -> Result
         .await
 }
 
-/// Which of these places somebody waits to be told of.
-pub async fn waiting_among(db: &impl ConnectionTrait, seqs: &[i64]) -> Result<Vec<i64>, DbErr> {
+/// Of which of these places there is a telling.
+pub async fn among(db: &impl ConnectionTrait, seqs: &[i64]) -> Result<Vec<i64>, DbErr> {
     Entity::find()
         .select_only()
         .column(Column::Seq)
@@ -262,13 +262,13 @@ pub async fn remove(tx: &DatabaseTransaction, endpoint_id: &str) -> Result<(), D
         .map(|_| ())
 }
 
-/// Forgets some of what ended before a moment, and attempts before it.
+/// Forgets some of what was owed before a moment, and attempts before it. What still waits then waits for an endpoint that has been
+/// off all the time.
 pub async fn forget_before(db: &impl ConnectionTrait, before: Time, limit: u64) -> Result<u64, DbErr> {
     let old: Vec<i64> = Entity::find()
         .select_only()
         .column(Column::DeliveryId)
         .filter(Column::CreatedAt.lt(before))
-        .filter(Column::State.ne(DeliveryState::Waiting))
         .limit(limit)
         .into_tuple()
         .all(db)

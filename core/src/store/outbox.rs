@@ -74,15 +74,15 @@ pub async fn unspread(db: &impl ConnectionTrait, limit: u64) -> Result<Vec<Model
         .await
 }
 
-/// Notes that it was handed on; `false` when somebody else did.
-pub async fn spread(tx: &DatabaseTransaction, seq: i64, now: Time) -> Result<bool, DbErr> {
+/// Notes that these are handed on; answers how many had not been.
+pub async fn spread(tx: &DatabaseTransaction, seqs: Vec<i64>, now: Time) -> Result<u64, DbErr> {
     let done = Entity::update_many()
         .col_expr(Column::SpreadAt, Expr::value(now))
-        .filter(Column::Seq.eq(seq))
+        .filter(Column::Seq.is_in(seqs))
         .filter(Column::SpreadAt.is_null())
         .exec(tx)
         .await?;
-    Ok(done.rows_affected == 1)
+    Ok(done.rows_affected)
 }
 
 /// The one of this place.
@@ -134,7 +134,7 @@ pub async fn forget_before(db: &impl ConnectionTrait, before: Time, limit: u64) 
     if old.is_empty() {
         return Ok(0);
     }
-    let waited_for = super::delivery::waiting_among(db, &old).await?;
+    let waited_for = super::delivery::among(db, &old).await?;
     let done = Entity::delete_many()
         .filter(Column::Seq.is_in(old))
         .filter(Column::Seq.is_not_in(waited_for))

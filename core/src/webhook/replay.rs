@@ -105,7 +105,7 @@ pub async fn ping(engine: &Engine, mch_id: &MchId, endpoint_id: &str) -> Result<
     let row = store::outbox::by_event(&tx, &event_id).await?;
     let row = row.ok_or_else(|| Problem::new(Code::Internal))?;
     // It is for this endpoint alone.
-    store::outbox::spread(&tx, row.seq, now).await?;
+    store::outbox::spread(&tx, vec![row.seq], now).await?;
     store::delivery::insert(&tx, vec![spread::delivery(&endpoint, &row, now)]).await?;
     owe(&tx, endpoint_id, now).await?;
     tx.commit().await?;

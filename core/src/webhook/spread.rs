@@ -17,8 +17,10 @@ use crate::store::delivery::{DeliveryState, Model as Delivery};
 use crate::store::outbox::Model as Owed;
 use crate::store::{self, Tx};
 
-/// Rows of one turn at most.
-const AT_ONCE: u64 = 200;
+/// Rows that are handed on together at most.
+const AT_ONCE: u64 = 500;
+/// How often one turn hands on as many.
+const ROUNDS_MAX: usize = 20;
 
 /// Who wants to hear of a merchant.
 struct Listeners {
@@ -26,8 +28,21 @@ struct Listeners {
     members: Option<MemberSystem>,
 }
 
-/// Hands on what nobody has heard of yet, all of it or nothing; answers how much.
+/// Hands on what nobody has heard of yet; answers how much.
 pub(crate) async fn spread_due(engine: &Engine) -> Result<usize, Problem> {
+    let mut all = 0_usize;
+    for _ in 0..ROUNDS_MAX {
+        let some = spread_some(engine).await?;
+        all = all.saturating_add(some);
+        if u64::try_from(some).unwrap_or(u64::MAX) < AT_ONCE {
+            break;
+        }
+    }
+    Ok(all)
+}
+
+/// Hands on the oldest, all of them or nothing.
+async fn spread_some(engine: &Engine) -> Result<usize, Problem> {
     let owed = store::outbox::unspread(engine.db.read(), AT_ONCE).await?;
     if owed.is_empty() {
         return Ok(0);
@@ -40,12 +55,14 @@ pub(crate) async fn spread_due(engine: &Engine) -> Result<usize, Problem> {
         }
     }
     let tx = engine.db.begin().await?;
+    let places: Vec<i64> = owed.iter().map(|row| row.seq).collect();
+    let all = u64::try_from(places.len()).unwrap_or(u64::MAX);
+    if store::outbox::spread(&tx, places, now).await? != all {
+        // Somebody was faster with some of it: what is left is looked at again.
+        return Ok(0);
+    }
     let mut deliveries = Vec::new();
     for row in &owed {
-        // Whoever was faster has handed on what follows too: it is looked at again.
-        if !store::outbox::spread(&tx, row.seq, now).await? {
-            return Ok(0);
-        }
         let Some(listeners) = listeners.get(&row.mch_id) else {
             continue;
         };

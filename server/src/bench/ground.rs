@@ -217,6 +217,8 @@ fn configuration(settings: &GroundSettings, folder: &Path, app_public_key: &str)
             "requests_per_second": many, "invalid_codes_per_store_minute": many, "invalid_codes_per_store_day": many,
             "invalid_codes_per_merchant_minute": many, "invalid_codes_per_second": many,
         },
+        // The merchants' servers of a measurement are this process.
+        "merchant_calls": { "allowed_networks": ["127.0.0.0/8"] },
         "log": { "filter": settings.server_log },
         "bench": { "instant": settings.channel == Paying::Instant },
     });

@@ -28,7 +28,7 @@ use serde_json::{Value, json};
 pub use instant::{InstantConfig, InstantFactory};
 pub(crate) use process::raise_open_files;
 pub use report::{Events, Phase, Report};
-pub use scenario::{EventsSettings, PaySettings, QuerySettings, RidersSettings, Scenario};
+pub use scenario::{EventsSettings, PaySettings, QuerySettings, RidersSettings, Scenario, WebhooksSettings};
 pub use settings::{Arrivals, GroundSettings, Pace, PaceSettings, Paying, TimeSettings};
 
 use ground::Ground;

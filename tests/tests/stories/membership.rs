@@ -173,3 +173,44 @@ async fn a_merchant_that_says_no_is_heard() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn the_first_payment_makes_a_member_and_points_come_and_go_with_money() {
+    story(async |world| {
+        let levels = json!([{ "name": "银卡", "from_points": 10 }]);
+        let config = json!({ "number_prefix": "SZ", "points_per_yuan": 1, "levels": levels });
+        let engine = world.server.engine();
+        put_system(
+            engine,
+            &MchId::from("M10001"),
+            ("builtin", &config),
+            Joining::AtFirstPayment,
+        )
+        .await?;
+        let app = world.rider("wechat").await?;
+        assert_eq!(shown(&app).await?["vip_status"], "UNACTIVE");
+        world.pay(&app, "MP-1", 300).await?;
+        let member = until(&app, "a member", |shown| shown["vip_status"] == "ACTIVE").await?;
+        assert_eq!(member["points"], 0, "what made him one does not count");
+        world.pay(&app, "MP-2", 1_250).await?;
+        let silver = until(&app, "points", |shown| shown["points"] == 12).await?;
+        assert_eq!(silver["level"], "银卡");
+        for (no, fee, left) in [("R1", 333, 9), ("R2", 917, 0)] {
+            let refund = json!({ "out_request_no": "MP-2", "out_refund_no": no, "refund_fee": fee });
+            let done = world.till().call("refund", &refund).await?;
+            ensure!(done.status == 200, "{}", done.body);
+            let after = until(&app, "fewer points", |shown| shown["points"] == left).await?;
+            assert_eq!(after["level"], Value::Null);
+        }
+        world.pay(&app, "MP-3", 2_000).await?;
+        until(&app, "points", |shown| shown["points"] == 20).await?;
+        let undone = world
+            .till()
+            .call("reverse", &json!({ "out_request_no": "MP-3" }))
+            .await?;
+        ensure!(undone.status == 200, "{}", undone.body);
+        until(&app, "none left", |shown| shown["points"] == 0).await?;
+        Ok(())
+    })
+    .await;
+}

@@ -77,6 +77,8 @@ fn seen(answer: &'static [u8], url: Option<&'static str>, fails: bool) -> String
         .enable_all()
         .build()
         .unwrap();
+    // While only one subscriber is known, a call site that another thread meets first is switched off by that thread, which has none.
+    let _second = tracing::Dispatch::new(tracing_subscriber::registry());
     let told = tracing::subscriber::with_default(subscriber, || {
         runtime.block_on(async {
             let shop = Shop::says(answer).await;

@@ -4,6 +4,7 @@ mod events;
 mod pay;
 mod query;
 mod riders;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ pub use events::EventsSettings;
 pub use pay::PaySettings;
 pub use query::QuerySettings;
 pub use riders::RidersSettings;
+pub use webhooks::WebhooksSettings;
 
 use super::ground::Ground;
 use super::process::rss_kib;
@@ -32,6 +34,8 @@ pub enum Scenario {
     Events(EventsSettings),
     /// Users at once, each with the code page open: a stream of events, a fresh code in time, a payment every half minute.
     Riders(RidersSettings),
+    /// Merchants' endpoints that are told: how soon, without and with some of them hanging.
+    Webhooks(WebhooksSettings),
 }
 
 impl Scenario {
@@ -42,6 +46,7 @@ impl Scenario {
             Self::Query(_) => "query",
             Self::Events(_) => "events",
             Self::Riders(_) => "riders",
+            Self::Webhooks(_) => "webhooks",
         }
     }
 
@@ -52,13 +57,14 @@ impl Scenario {
             Self::Query(settings) => &settings.time,
             Self::Events(settings) => &settings.time,
             Self::Riders(settings) => &settings.time,
+            Self::Webhooks(settings) => &settings.time,
         }
     }
 
     /// Users without whom it cannot be played.
     pub fn users_min(&self) -> u32 {
         match self {
-            Self::Pay(_) | Self::Query(_) => 1,
+            Self::Pay(_) | Self::Query(_) | Self::Webhooks(_) => 1,
             Self::Events(settings) => settings.streams,
             Self::Riders(settings) => settings.riders,
         }
@@ -82,6 +88,7 @@ impl Scenario {
                 Ok((vec![phase], Some(events)))
             }
             Self::Riders(own) => riders::play(own, ground, settings, tell).await,
+            Self::Webhooks(own) => Ok((webhooks::play(own, ground, tell).await?, None)),
         }
     }
 }
