@@ -11,7 +11,7 @@ use super::schedule::{GIVEN_UP_AFTER, Outcome, RESTS_FROM, WAIT_MAX, rest};
 use super::{Endpoint, keys};
 use crate::clock::Time;
 use crate::courier::{COURIER_MAX, CourierCall};
-use crate::engine::Engine;
+use crate::engine::{COURIER_SEATS, Engine};
 use crate::metric;
 use crate::problem::Problem;
 use crate::signing::{WebhookKey, sign_webhook};
@@ -80,7 +80,7 @@ async fn visit(engine: &Engine, mut endpoint: Endpoint, mut until: Time) -> Resu
     let mut asked = Duration::ZERO;
     for delivery in store::delivery::waiting(engine.db.write(), &id, by, limit).await? {
         // Who switches it off, moves it or takes its keys away need not wait until the visit ends.
-        if !store::endpoint::stands(engine.db.read(), &endpoint, until).await? {
+        if engine.courier_seats().is_closed() || !store::endpoint::stands(engine.db.read(), &endpoint, until).await? {
             break;
         }
         let now = engine.clock.now();
@@ -258,4 +258,17 @@ async fn leave(engine: &Engine, endpoint: &Endpoint, until: Time, asked: Duratio
         tracing::error!(endpoint = %id, given_up, "{given_up} notices were not taken by {id} for three days and are given up");
     }
     Ok(())
+}
+
+/// Begins to tell no more, and waits until what is being told is written down, so long at most; answers whether it is. What is not is
+/// told again by others.
+pub async fn finish(engine: &Engine, within: Duration) -> bool {
+    let seats = engine.courier_seats();
+    seats.close();
+    let all_left = async {
+        while seats.available_permits() < COURIER_SEATS {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(within, all_left).await.is_ok()
 }
