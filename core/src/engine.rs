@@ -118,7 +118,7 @@ const DAY_TOTALS_KEPT: Duration = Duration::from_secs(60);
 /// Merchants whose totals of the day are kept.
 const DAY_TOTALS_MAX: u64 = 50_000;
 /// Endpoints that one node tells at the same time.
-const COURIER_SEATS: usize = 256;
+pub(crate) const COURIER_SEATS: usize = 256;
 /// Adapters that are kept built.
 const ADAPTERS_MAX: u64 = 10_000;
 

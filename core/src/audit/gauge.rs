@@ -39,7 +39,7 @@ pub async fn from_database(engine: &Engine) -> Result<(), Problem> {
         ("contract", waiting::contracts(db, now).await?),
         ("membership", waiting::memberships(db, now).await?),
         ("owed", waiting::owed(db).await?),
-        ("webhook", waiting::deliveries(db, now).await?),
+        ("webhook", waiting::endpoints(db, now).await?),
     ];
     let (open, unsealed) = (store::payment::count_open(db).await?, waiting::unsealed(db).await?);
     for (kind, Waiting { count, oldest }) in all {

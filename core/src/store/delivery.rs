@@ -189,6 +189,44 @@ pub async fn release(tx: &DatabaseTransaction, endpoint_id: &str, now: Time) -> 
     Ok(done.rows_affected)
 }
 
+/// Whatever waits for an endpoint may be told now, and has its whole time before it.
+pub async fn begin_anew(tx: &DatabaseTransaction, endpoint_id: &str, now: Time) -> Result<(), DbErr> {
+    Entity::update_many()
+        .col_expr(Column::NextAt, Expr::value(now))
+        .col_expr(Column::FirstAt, Expr::value(Option::<i64>::None))
+        .filter(Column::EndpointId.eq(endpoint_id))
+        .filter(Column::State.eq(DeliveryState::Waiting))
+        .exec(tx)
+        .await
+        .map(|_| ())
+}
+
+/// Whatever could be told to an endpoint by now and was not counts as tried now.
+pub async fn count_as_tried(tx: &DatabaseTransaction, endpoint_id: &str, now: Time) -> Result<(), DbErr> {
+    Entity::update_many()
+        .col_expr(Column::FirstAt, Expr::value(now))
+        .filter(Column::EndpointId.eq(endpoint_id))
+        .filter(Column::State.eq(DeliveryState::Waiting))
+        .filter(Column::FirstAt.is_null())
+        .filter(Column::NextAt.lte(now))
+        .exec(tx)
+        .await
+        .map(|_| ())
+}
+
+/// Gives up whatever was tried before a moment first and still waits for an endpoint; answers how much.
+pub async fn give_up(tx: &DatabaseTransaction, endpoint_id: &str, before: Time, now: Time) -> Result<u64, DbErr> {
+    let done = Entity::update_many()
+        .col_expr(Column::State, Expr::value(DeliveryState::Dead))
+        .col_expr(Column::EndedAt, Expr::value(now))
+        .filter(Column::EndpointId.eq(endpoint_id))
+        .filter(Column::State.eq(DeliveryState::Waiting))
+        .filter(Column::FirstAt.lte(before))
+        .exec(tx)
+        .await?;
+    Ok(done.rows_affected)
+}
+
 /// Has an endpoint's tellings told again from the beginning: this one whatever became of it, or all that were given up since then.
 pub async fn again(tx: &DatabaseTransaction, endpoint_id: &str, which: Again<'_>, now: Time) -> Result<u64, DbErr> {
     let update = Entity::update_many()

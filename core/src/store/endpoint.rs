@@ -141,7 +141,8 @@ pub async fn take(db: &impl ConnectionTrait, endpoint_id: &str, now: Time, until
     Ok(done.rows_affected == 1)
 }
 
-fn free(now: Time) -> Condition {
+/// Nobody is at it.
+pub(super) fn free(now: Time) -> Condition {
     Condition::any()
         .add(Column::BusyUntil.is_null())
         .add(Column::BusyUntil.lte(now))
@@ -156,6 +157,16 @@ pub async fn stay(db: &impl ConnectionTrait, endpoint_id: &str, seen: Time, unti
         .exec(db)
         .await?;
     Ok(done.rows_affected == 1)
+}
+
+/// Whether one stands as it was seen, and is still this node's until then.
+pub async fn stands(db: &impl ConnectionTrait, seen: &Model, until: Time) -> Result<bool, DbErr> {
+    let present = Entity::find_by_id(&seen.endpoint_id).one(db).await?;
+    Ok(present.is_some_and(|present| {
+        present.busy_until == Some(until)
+            && present.updated_at == seen.updated_at
+            && present.state == EndpointState::Active
+    }))
 }
 
 /// Something new is owed to these. One that rests, after so many failures in a row, goes on resting.

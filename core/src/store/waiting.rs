@@ -4,12 +4,12 @@ use sea_orm::entity::prelude::*;
 use sea_orm::{FromQueryResult, QuerySelect, Select};
 
 use super::contract::MandateState;
-use super::delivery::DeliveryState;
+use super::endpoint::EndpointState;
 use super::notice::NoticeState;
 use super::payment::{PaymentState, ReversalMark};
 use super::refund::RefundState;
 use super::reversal::ReversalState;
-use super::{block, contract, delivery, entry, membership, notice, outbox, payment, refund, reversal};
+use super::{block, contract, endpoint, entry, membership, notice, outbox, payment, refund, reversal};
 use crate::clock::Time;
 
 /// What is due in a table.
@@ -91,13 +91,14 @@ pub async fn owed(db: &impl ConnectionTrait) -> Result<Waiting, DbErr> {
     waiting(db, due, Column::Seq, Column::CreatedAt).await
 }
 
-/// What endpoints may be told by now, and were not.
-pub async fn deliveries(db: &impl ConnectionTrait, now: Time) -> Result<Waiting, DbErr> {
-    use delivery::Column;
-    let due = delivery::Entity::find()
+/// Endpoints that are to be told something by now, and that nobody is at. One that rests or is switched off is its merchant's concern.
+pub async fn endpoints(db: &impl ConnectionTrait, now: Time) -> Result<Waiting, DbErr> {
+    use endpoint::Column;
+    let due = endpoint::Entity::find()
         .filter(Column::NextAt.lte(now))
-        .filter(Column::State.eq(DeliveryState::Waiting));
-    waiting(db, due, Column::DeliveryId, Column::NextAt).await
+        .filter(Column::State.eq(EndpointState::Active))
+        .filter(endpoint::free(now));
+    waiting(db, due, Column::EndpointId, Column::NextAt).await
 }
 
 /// Memberships about which somebody is to be asked.

@@ -7,11 +7,11 @@ use metrics::counter;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::schedule::{Outcome, RESTS_FROM, rest};
+use super::schedule::{GIVEN_UP_AFTER, Outcome, RESTS_FROM, WAIT_MAX, rest};
 use super::{Endpoint, keys};
 use crate::clock::Time;
 use crate::courier::{COURIER_MAX, CourierCall};
-use crate::engine::Engine;
+use crate::engine::{COURIER_SEATS, Engine};
 use crate::metric;
 use crate::problem::Problem;
 use crate::signing::{WebhookKey, sign_webhook};
@@ -77,7 +77,12 @@ async fn visit(engine: &Engine, mut endpoint: Endpoint, mut until: Time) -> Resu
         failures if failures >= RESTS_FROM => (None, 1),
         _ => (Some(now), VISIT),
     };
+    let mut asked = Duration::ZERO;
     for delivery in store::delivery::waiting(engine.db.write(), &id, by, limit).await? {
+        // Who switches it off, moves it or takes its keys away need not wait until the visit ends.
+        if engine.courier_seats().is_closed() || !store::endpoint::stands(engine.db.read(), &endpoint, until).await? {
+            break;
+        }
         let now = engine.clock.now();
         if now.plus(COURIER_MAX * 2) > until {
             let longer = now.plus(LEASE);
@@ -101,15 +106,20 @@ async fn visit(engine: &Engine, mut endpoint: Endpoint, mut until: Time) -> Resu
                 endpoint.state = EndpointState::Gone;
                 break;
             }
-            Outcome::NotTaken { .. } => {
+            Outcome::NotTaken { retry_after, .. } => {
                 endpoint.failures = endpoint.failures.saturating_add(1);
+                if let Some(wanted) = retry_after {
+                    // It is the server that wants to be left alone, not this one notice.
+                    asked = wanted.min(WAIT_MAX);
+                    endpoint.failures = endpoint.failures.max(RESTS_FROM);
+                }
                 if endpoint.failures >= RESTS_FROM {
                     break;
                 }
             }
         }
     }
-    leave(engine, &endpoint).await
+    leave(engine, &endpoint, until, asked).await
 }
 
 /// Tells one thing, and writes down what came of it.
@@ -214,23 +224,51 @@ async fn release(engine: &Engine, endpoint_id: &str) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Writes how the endpoint stands, and when it is told next, while nobody can owe it anything new.
-async fn leave(engine: &Engine, endpoint: &Endpoint) -> Result<(), Problem> {
+/// Writes how the endpoint stands, and when it is told next, while nobody can owe it anything new. Whoever was away for longer than his
+/// lease writes nothing: somebody else is at it.
+async fn leave(engine: &Engine, endpoint: &Endpoint, until: Time, asked: Duration) -> Result<(), Problem> {
     let now = engine.clock.now();
+    let id = &endpoint.endpoint_id;
     let tx = engine.db.begin().await?;
-    let Some(mut present) = store::endpoint::hold(&tx, &endpoint.endpoint_id).await? else {
+    let present = store::endpoint::hold(&tx, id).await?;
+    let Some(mut present) = present.filter(|present| present.busy_until == Some(until)) else {
         return Ok(());
     };
-    present.failures = endpoint.failures;
-    // The merchant may have changed it meanwhile; then his word counts.
-    if present.state == EndpointState::Active && endpoint.state == EndpointState::Gone {
-        present.state = EndpointState::Gone;
-        tracing::warn!(endpoint = %present.endpoint_id, "endpoint {} answers 410 and is told nothing more", present.endpoint_id);
+    let mut given_up = 0;
+    // The merchant may have changed it meanwhile; then his word counts, and what was found out is about what it was before.
+    if present.updated_at == endpoint.updated_at {
+        present.failures = endpoint.failures;
+        if endpoint.state == EndpointState::Gone {
+            present.state = EndpointState::Gone;
+            tracing::warn!(endpoint = %id, "endpoint {id} answers 410 and is told nothing more");
+        } else if endpoint.failures >= RESTS_FROM {
+            // Only the oldest is tried while it rests. Nothing of the rest was taken either, and their three days go on with its.
+            store::delivery::count_as_tried(&tx, id, now).await?;
+            given_up = store::delivery::give_up(&tx, id, now.minus(GIVEN_UP_AFTER), now).await?;
+        }
     }
-    present.next_at = store::delivery::next_at(&tx, &present.endpoint_id).await?;
+    present.next_at = store::delivery::next_at(&tx, id).await?;
     if let (Some(_), Some(rest)) = (present.next_at, rest(present.failures)) {
-        present.next_at = Some(now.plus(rest));
+        present.next_at = Some(now.plus(rest.max(asked)));
     }
     store::endpoint::leave(&tx, &present).await?;
-    Ok(tx.commit().await?)
+    tx.commit().await?;
+    if given_up > 0 {
+        counter!(metric::WEBHOOKS, "outcome" => "dead").increment(given_up);
+        tracing::error!(endpoint = %id, given_up, "{given_up} notices were not taken by {id} for three days and are given up");
+    }
+    Ok(())
+}
+
+/// Begins to tell no more, and waits until what is being told is written down, so long at most; answers whether it is. What is not is
+/// told again by others.
+pub async fn finish(engine: &Engine, within: Duration) -> bool {
+    let seats = engine.courier_seats();
+    seats.close();
+    let all_left = async {
+        while seats.available_permits() < COURIER_SEATS {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(within, all_left).await.is_ok()
 }

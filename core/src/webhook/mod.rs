@@ -12,6 +12,7 @@ mod schedule;
 mod spread;
 
 pub(crate) use deliver::deliver_due;
+pub use deliver::finish;
 pub use endpoint::{
     Changes, ENDPOINTS_MAX, Endpoint, MadeEndpoint, NewEndpoint, change, create, disable, list, remove, rotate,
 };

@@ -48,9 +48,14 @@ pub async fn prove(engine: &Engine, mch_id: &MchId, endpoint_id: &str) -> Result
         // It is another address by now.
         return Err(unproven("URL_CHANGED"));
     }
+    if endpoint.state == EndpointState::Active {
+        store::delivery::release(&tx, endpoint_id, now).await?;
+    } else {
+        // While it was told nothing, nothing was refused.
+        store::delivery::begin_anew(&tx, endpoint_id, now).await?;
+    }
     endpoint.state = EndpointState::Active;
     endpoint.failures = 0;
-    store::delivery::release(&tx, endpoint_id, now).await?;
     endpoint.next_at = store::delivery::next_at(&tx, endpoint_id).await?;
     save(engine, tx, endpoint).await
 }

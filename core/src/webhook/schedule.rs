@@ -9,9 +9,9 @@ use crate::store::delivery::{DeliveryState, Model as Delivery};
 /// How long after each attempt the next one comes, in seconds: about 75 hours in all.
 const WAITS: [u64; 9] = [5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400];
 /// How long after the first attempt it is given up.
-const GIVEN_UP_AFTER: Duration = Duration::from_secs(75 * 3_600);
+pub(super) const GIVEN_UP_AFTER: Duration = Duration::from_secs(75 * 3_600);
 /// The longest wait that an endpoint may ask for.
-const WAIT_MAX: Duration = Duration::from_secs(24 * 3_600);
+pub(super) const WAIT_MAX: Duration = Duration::from_secs(24 * 3_600);
 /// After so many failures in a row an endpoint rests.
 pub(super) const RESTS_FROM: i32 = 3;
 /// Its first rest; then twice as long each time.

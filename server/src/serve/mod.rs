@@ -21,6 +21,7 @@ use metropay_core::random::SystemRandom;
 use metropay_core::rule;
 use metropay_core::secret::Secret;
 use metropay_core::vault::{IndexPurpose, MasterKey, Vault};
+use metropay_core::webhook;
 use metropay_core::{Db, Lane};
 use metropay_migrations::Migrator;
 use metropay_payment_api::app::AppDoor;
@@ -184,7 +185,7 @@ impl Server {
     }
 
     /// Says that it is not ready and ends the event streams; after a while stops accepting, lets requests in progress end, stops the
-    /// jobs, and closes the database.
+    /// jobs, lets merchants be told what is on its way, and closes the database.
     pub async fn stop(mut self) {
         self.leaving.cancel();
         tokio::time::sleep(self.unready).await;
@@ -200,6 +201,9 @@ impl Server {
             job.abort();
             // Aborted is how it ends.
             let _ = job.await;
+        }
+        if !webhook::finish(&self.engine, CLOSE_MAX).await {
+            tracing::warn!("some merchants' servers are slow to take what they are told; other nodes tell it again");
         }
         let handing_back = hand_back(&self.engine);
         match tokio::time::timeout(CLOSE_MAX, handing_back).await {

@@ -43,7 +43,8 @@ pub(crate) struct Ground {
     /// The App of the user who pays.
     pub(crate) app: App,
     simulator: Simulator,
-    launch: Launch,
+    /// How its servers are started.
+    pub(crate) launch: Launch,
     folder: tempfile::TempDir,
     #[expect(dead_code, reason = "dropping it removes the case's database")]
     database: Option<Database>,

@@ -9,6 +9,7 @@
 mod crowd;
 mod events;
 mod ground;
+mod notice;
 mod payment;
 mod refund;
 mod reversal;

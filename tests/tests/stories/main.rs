@@ -21,3 +21,4 @@ mod rule;
 mod silence;
 mod wall;
 mod webhook;
+mod webhook_patience;
