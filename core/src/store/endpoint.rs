@@ -1,5 +1,7 @@
 //! Where merchants want to be told.
 
+use std::collections::BTreeSet;
+
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{ExprTrait as _, LockType};
 use sea_orm::{Condition, DatabaseTransaction, IntoActiveModel, QueryOrder, QuerySelect, sea_query::OnConflict};
@@ -110,6 +112,26 @@ pub async fn hold(tx: &DatabaseTransaction, endpoint_id: &str) -> Result<Option<
         held = held.lock(LockType::NoKeyUpdate);
     }
     held.one(tx).await
+}
+
+/// Holds these until the transaction ends, and answers which of them are there. Always in one order, so that two who hold several
+/// do not wait for each other.
+pub async fn hold_those_there(
+    tx: &DatabaseTransaction,
+    endpoints: BTreeSet<String>,
+) -> Result<BTreeSet<String>, DbErr> {
+    if endpoints.is_empty() {
+        return Ok(endpoints);
+    }
+    let mut held = Entity::find()
+        .select_only()
+        .column(Column::EndpointId)
+        .filter(Column::EndpointId.is_in(endpoints))
+        .order_by_asc(Column::EndpointId);
+    if has_other_writers(tx) {
+        held = held.lock(LockType::NoKeyUpdate);
+    }
+    Ok(held.into_tuple::<String>().all(tx).await?.into_iter().collect())
 }
 
 /// Removes an endpoint.
