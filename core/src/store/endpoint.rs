@@ -195,6 +195,21 @@ pub async fn owe(tx: &DatabaseTransaction, endpoints: Vec<String>, rests_from: i
         .map(|_| ())
 }
 
+/// How many endpoints stand so, and how many of them did not take so many in a row.
+pub async fn count(db: &impl ConnectionTrait, failures_from: i32) -> Result<Vec<(EndpointState, bool, i64)>, DbErr> {
+    Entity::find()
+        .select_only()
+        .column(Column::State)
+        .expr_as(Column::Failures.gte(failures_from), "fails")
+        .column_as(Column::EndpointId.count(), "many")
+        .group_by(Column::State)
+        // By its name: written out again it would be another value to the database.
+        .group_by(Expr::col("fails"))
+        .into_tuple()
+        .all(db)
+        .await
+}
+
 /// Writes how it stands after it was told, and lets others at it.
 pub async fn leave(tx: &DatabaseTransaction, endpoint: &Model) -> Result<(), DbErr> {
     Entity::update_many()

@@ -15,6 +15,7 @@ pub(crate) use deliver::deliver_due;
 pub use endpoint::{
     Changes, ENDPOINTS_MAX, Endpoint, MadeEndpoint, NewEndpoint, change, create, disable, list, remove, rotate,
 };
+pub(crate) use endpoint::{Standing, standing};
 pub use prove::prove;
 pub use replay::{Told, deliveries, ping, replay_dead, replay_one};
 pub(crate) use spread::spread_due;
