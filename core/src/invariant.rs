@@ -84,7 +84,9 @@ impl Invariant {
             Self::RefundsWithinPayment => "refunds and reversal never exceed what was paid",
             Self::OneRefundPerNumber => "one out_refund_no, at most one refund",
             Self::ReversalExcludesRefunds => "a reversal and refunds exclude each other",
-            Self::ChangesAreOwed => "the end of every payment, refund and reversal is owed to its merchant",
+            Self::ChangesAreOwed => {
+                "every change that a merchant is owed to hear of is owed once, and was taken, was given up, or waits to be told"
+            }
             Self::DecisionsRepeat => "every payment's rules, asked again, decide the same",
             Self::SplitsConserve => "paid = user part + coupon; credited = paid - refunded - fee",
         }

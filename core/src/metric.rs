@@ -118,6 +118,8 @@ metrics! {
         "For how long the oldest of them has been due; 0 where none is.";
     PAYMENTS_OPEN = Gauge("metropay_payments_open", []),
         "Payments in PAYING, due or not.";
+    ENDPOINTS = Gauge("metropay_webhook_endpoints", ["state"]),
+        "Merchants' endpoints: active, resting (active, and too many failures in a row), unproven, disabled (by the merchant) or gone (410).";
     ENTRIES_UNSEALED = Gauge("metropay_ledger_unsealed_entries", []),
         "Entries of the ledger behind the last sealed block.";
     JOB_TURNS = Counter("metropay_job_turns_total", ["job", "outcome"]),

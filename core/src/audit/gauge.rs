@@ -8,6 +8,7 @@ use crate::metric::{self, level};
 use crate::problem::Problem;
 use crate::store;
 use crate::store::waiting::{self, Waiting};
+use crate::webhook;
 
 /// Sets the gauges of pools and breakers, which cost nothing to know.
 pub fn at_hand(engine: &Engine) {
@@ -47,6 +48,9 @@ pub async fn from_database(engine: &Engine) -> Result<(), Problem> {
         gauge!(metric::WORK_DUE, "kind" => kind).set(level(count));
         gauge!(metric::WORK_OLDEST_DUE, "kind" => kind).set(age);
     }
+    for (state, many) in webhook::standing(engine).await?.0 {
+        gauge!(metric::ENDPOINTS, "state" => state).set(level(many));
+    }
     gauge!(metric::PAYMENTS_OPEN).set(level(open));
     gauge!(metric::ENTRIES_UNSEALED).set(level(unsealed));
     Ok(())
@@ -66,6 +70,9 @@ pub fn unknown() {
     ] {
         gauge!(metric::WORK_DUE, "kind" => kind).set(f64::NAN);
         gauge!(metric::WORK_OLDEST_DUE, "kind" => kind).set(f64::NAN);
+    }
+    for state in webhook::Standing::WORDS {
+        gauge!(metric::ENDPOINTS, "state" => state).set(f64::NAN);
     }
     gauge!(metric::PAYMENTS_OPEN).set(f64::NAN);
     gauge!(metric::ENTRIES_UNSEALED).set(f64::NAN);

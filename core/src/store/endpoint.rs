@@ -1,5 +1,7 @@
 //! Where merchants want to be told.
 
+use std::collections::BTreeSet;
+
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{ExprTrait as _, LockType};
 use sea_orm::{Condition, DatabaseTransaction, IntoActiveModel, QueryOrder, QuerySelect, sea_query::OnConflict};
@@ -112,6 +114,26 @@ pub async fn hold(tx: &DatabaseTransaction, endpoint_id: &str) -> Result<Option<
     held.one(tx).await
 }
 
+/// Holds these until the transaction ends, and answers which of them are there. Always in one order, so that two who hold several
+/// do not wait for each other.
+pub async fn hold_those_there(
+    tx: &DatabaseTransaction,
+    endpoints: BTreeSet<String>,
+) -> Result<BTreeSet<String>, DbErr> {
+    if endpoints.is_empty() {
+        return Ok(endpoints);
+    }
+    let mut held = Entity::find()
+        .select_only()
+        .column(Column::EndpointId)
+        .filter(Column::EndpointId.is_in(endpoints))
+        .order_by_asc(Column::EndpointId);
+    if has_other_writers(tx) {
+        held = held.lock(LockType::NoKeyUpdate);
+    }
+    Ok(held.into_tuple::<String>().all(tx).await?.into_iter().collect())
+}
+
 /// Removes an endpoint.
 pub async fn remove(tx: &DatabaseTransaction, endpoint_id: &str) -> Result<(), DbErr> {
     Entity::delete_by_id(endpoint_id).exec(tx).await.map(|_| ())
@@ -182,6 +204,21 @@ pub async fn owe(tx: &DatabaseTransaction, endpoints: Vec<String>, rests_from: i
         .exec(tx)
         .await
         .map(|_| ())
+}
+
+/// How many endpoints stand so, and how many of them did not take so many in a row.
+pub async fn count(db: &impl ConnectionTrait, failures_from: i32) -> Result<Vec<(EndpointState, bool, i64)>, DbErr> {
+    Entity::find()
+        .select_only()
+        .column(Column::State)
+        .expr_as(Column::Failures.gte(failures_from), "fails")
+        .column_as(Column::EndpointId.count(), "many")
+        .group_by(Column::State)
+        // By its name: written out again it would be another value to the database.
+        .group_by(Expr::col("fails"))
+        .into_tuple()
+        .all(db)
+        .await
 }
 
 /// Writes how it stands after it was told, and lets others at it.

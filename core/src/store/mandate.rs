@@ -1,6 +1,7 @@
 //! Mandates: users' consents to be deducted by one merchant through one channel.
 
 use sea_orm::entity::prelude::*;
+use sea_orm::sea_query::ExprTrait as _;
 use sea_orm::{IntoActiveModel, QueryOrder, QuerySelect};
 
 pub use super::contract::MandateState;
@@ -131,6 +132,24 @@ pub async fn on_contract(db: &impl ConnectionTrait, contract: &ContractNo) -> Re
         .filter(Column::Living.is_not_null())
         .all(db)
         .await
+}
+
+/// Mandates that were signed or ended after a moment, by their ids, after one. Those that were taken over as they stood were usable
+/// from the first, and nobody signed them here.
+pub async fn changed_since(
+    db: &impl ConnectionTrait,
+    since: Time,
+    after: Option<MandateId>,
+    limit: u64,
+) -> Result<Vec<Model>, DbErr> {
+    let signed = Column::ActivatedAt
+        .gt(since)
+        .and(Expr::col(Column::ActivatedAt).gt(Expr::col(Column::CreatedAt)));
+    let mut query = Entity::find().filter(Column::EndedAt.gt(since).or(signed));
+    if let Some(after) = after {
+        query = query.filter(Column::MandateId.gt(after));
+    }
+    query.order_by_asc(Column::MandateId).limit(limit).all(db).await
 }
 
 /// Changes a mandate if it still stands as `seen`; `false` when somebody was faster.

@@ -25,6 +25,7 @@ pub mod entry;
 pub mod event;
 pub mod facts;
 pub mod job;
+pub mod left_behind;
 pub mod mandate;
 pub mod member_hearing;
 pub mod member_system;

@@ -107,11 +107,11 @@ pub async fn span(db: &impl ConnectionTrait) -> Result<Option<(Time, Time)>, DbE
     Ok(span.and_then(|(first, last)| Some((first?, last?))))
 }
 
-/// The numbers after a place, with their places.
-pub async fn ids_after(db: &impl ConnectionTrait, seq: i64, limit: u64) -> Result<Vec<(i64, String)>, DbErr> {
+/// The numbers after a place, with their places and what happened.
+pub async fn ids_after(db: &impl ConnectionTrait, seq: i64, limit: u64) -> Result<Vec<(i64, String, String)>, DbErr> {
     Entity::find()
         .select_only()
-        .columns([Column::Seq, Column::EventId])
+        .columns([Column::Seq, Column::EventId, Column::Kind])
         .filter(Column::Seq.gt(seq))
         .order_by_asc(Column::Seq)
         .limit(limit)

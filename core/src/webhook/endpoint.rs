@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::keys::{self, MadeKeys};
+use super::schedule::RESTS_FROM;
 use crate::engine::Engine;
 use crate::id::MchId;
 use crate::outbox::OwedKind;
@@ -112,6 +113,32 @@ fn with_keys(endpoint: Endpoint, made: MadeKeys) -> MadeEndpoint {
 /// When the database does not answer.
 pub async fn list(engine: &Engine, mch_id: &MchId) -> Result<Vec<Endpoint>, Problem> {
     Ok(store::endpoint::of_merchant(engine.db.read(), mch_id).await?)
+}
+
+/// By which words endpoints are counted, and how many there are of each.
+pub(crate) struct Standing(pub [(&'static str, i64); 5]);
+
+impl Standing {
+    /// The words alone.
+    pub(crate) const WORDS: [&'static str; 5] = ["active", "resting", "unproven", "disabled", "gone"];
+}
+
+/// How all merchants' endpoints stand: one that rests is active, and is told little until it takes something again.
+pub(crate) async fn standing(engine: &Engine) -> Result<Standing, Problem> {
+    let mut standing = Standing::WORDS.map(|word| (word, 0_i64));
+    for (state, fails, many) in store::endpoint::count(engine.db.read(), RESTS_FROM).await? {
+        let word = match (state, fails) {
+            (EndpointState::Active, false) => "active",
+            (EndpointState::Active, true) => "resting",
+            (EndpointState::Unproven, _) => "unproven",
+            (EndpointState::Disabled, _) => "disabled",
+            (EndpointState::Gone, _) => "gone",
+        };
+        for (_, counted) in standing.iter_mut().filter(|(counted, _)| *counted == word) {
+            *counted = counted.saturating_add(many);
+        }
+    }
+    Ok(Standing(standing))
 }
 
 /// Changes an endpoint.

@@ -16,6 +16,7 @@ pub use deliver::finish;
 pub use endpoint::{
     Changes, ENDPOINTS_MAX, Endpoint, MadeEndpoint, NewEndpoint, change, create, disable, list, remove, rotate,
 };
+pub(crate) use endpoint::{Standing, standing};
 pub use prove::prove;
 pub use replay::{Told, deliveries, ping, replay_dead, replay_one};
 pub(crate) use spread::spread_due;

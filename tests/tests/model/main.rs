@@ -10,5 +10,6 @@ mod consent;
 mod gateway;
 mod ground;
 mod nodes;
+mod owed;
 mod random;
 mod wire;

@@ -8,6 +8,8 @@ use metropay_server::demo::client::LiveEvents;
 use metropay_simulator::Effect;
 use metropay_tests::channel::{ALIPAY, WECHAT};
 use metropay_tests::{App, World, story};
+use serde_json::json;
+use tokio::time::sleep;
 
 use crate::ALONE;
 use crate::collector::listen;
@@ -144,9 +146,73 @@ fn doors(more: &More<'_>) -> Result<()> {
     more.is(metric::EVENT_CONNECTIONS, &[("kind", "stream")], 1.0)
 }
 
+/// Waits until so many of the merchants' endpoints stand so.
+async fn endpoints_are(world: &World, state: &str, expected: f64) -> Result<()> {
+    let mut seen = f64::NAN;
+    for _ in 0..200 {
+        let now = Scrape::of(world).await?;
+        seen = now.sum(metric::ENDPOINTS, &[("state", state)]);
+        if (seen - expected).abs() < 1e-6 {
+            return Ok(());
+        }
+        sleep(Duration::from_millis(100)).await;
+    }
+    bail!("{seen} endpoints are {state}, not {expected}")
+}
+
+#[tokio::test]
+async fn endpoints_are_counted_as_they_stand() {
+    let _alone = ALONE.lock().await;
+    listen();
+    story(async |world| {
+        let till = world.till();
+        let mut made = Vec::new();
+        for sink in ["rests", "gone", "off", "new"] {
+            let url = format!("{}/sink/{sink}", world.frame().public_url);
+            let wish = json!({ "url": url, "kinds": ["payment.succeeded"] });
+            let reply = till.call("webhook/create", &wish).await?;
+            let id = reply.body["data"]["endpoint"]["endpoint_id"].clone();
+            ensure!(id.is_string(), "{}", reply.body);
+            made.push(json!({ "endpoint_id": id }));
+        }
+        endpoints_are(&world, "unproven", 4.0).await?;
+        for endpoint in made.iter().take(3) {
+            till.call("webhook/prove", endpoint).await?;
+        }
+        endpoints_are(&world, "active", 3.0).await?;
+        till.call("webhook/disable", &made[2]).await?;
+        world.control.sink_mood("rests", "broken").await?;
+        world.control.sink_mood("gone", "gone").await?;
+        let app = world.rider("wechat").await?;
+        for at in 0..3 {
+            world.pay(&app, &format!("E{at}"), 100).await?;
+        }
+        for (state, count) in [
+            ("resting", 1.0),
+            ("gone", 1.0),
+            ("disabled", 1.0),
+            ("unproven", 1.0),
+            ("active", 0.0),
+        ] {
+            endpoints_are(&world, state, count).await?;
+        }
+        Ok(())
+    })
+    .await;
+}
+
 fn work(after: &Scrape) -> Result<()> {
     ensure!(after.sum(metric::PAYMENTS_OPEN, &[]) == 0.0);
-    for kind in ["payment", "refund", "reversal", "notice", "contract"] {
+    for kind in [
+        "payment",
+        "refund",
+        "reversal",
+        "notice",
+        "contract",
+        "membership",
+        "owed",
+        "webhook",
+    ] {
         let due = after
             .lines
             .iter()
